@@ -1,0 +1,36 @@
+"""The base of every message: frozen, versioned, strict about what it does not know."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+VERSION = 1
+
+Stage = Literal["scan", "convert", "render", "curate", "embed", "taste", "bursts"]
+"""A stage with a job row. `text` (encode a search query) is a remote call and has none."""
+
+STAGES: tuple[Stage, ...] = ("scan", "convert", "render", "curate", "embed", "taste", "bursts")
+PHOTO_STAGES: tuple[Stage, ...] = ("convert", "render", "curate", "embed")
+"""Stages whose subject is a photo."""
+
+
+class Message(BaseModel):
+    """Anything that crosses a queue. `v` is the version of its shape; another version is not parsed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+    v: Literal[1] = VERSION
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json().encode()
+
+
+class Part(BaseModel):
+    """A piece of a message. Frozen, and refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+
+Params = dict[str, Any]
