@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-VERSION = 1
+VERSION: Literal[1] = 1
 
 Stage = Literal["scan", "convert", "render", "curate", "embed", "taste", "bursts"]
 """A stage with a job row. `text` (encode a search query) is a remote call and has none."""

@@ -239,6 +239,7 @@ CREATE TABLE taste_models (
     cv_ungrouped        real,
     spread_factor       real,
     alpha               double precision,
+    retired             boolean NOT NULL DEFAULT false, -- too few ratings are left
     scored_at           timestamptz,           -- NULL: the archive still has to be scored with it
     created_at          timestamptz NOT NULL DEFAULT now()
 );
@@ -293,7 +294,9 @@ CREATE TABLE stages (
     name          text PRIMARY KEY,
     person_paused boolean NOT NULL DEFAULT false,
     breaker_reason text,                       -- NULL: closed
-    breaker_until timestamptz,                 -- when to probe; NULL with a reason: only a person can mend it
+    breaker_kind  text,                        -- upstream, disk
+    breaker_until timestamptz,                 -- when to probe
+    flush         boolean NOT NULL DEFAULT false, -- take back what is queued, so that a change acts at once
     breaker_trips int NOT NULL DEFAULT 0,
     same_errors   int NOT NULL DEFAULT 0,      -- identical refusals in a row
     same_error    text,

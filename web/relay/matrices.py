@@ -1,0 +1,113 @@
+"""The matrices of the `taste` and `bursts` claims: read from Postgres, laid on the shared disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from contracts.claims import BurstsParams, TasteParams
+from contracts.settings import Settings
+from web import scoring, transit
+from web.database import Connection
+
+FEWEST_RATINGS = 5
+"""Below this many rated photographs with vectors nothing is trained, and scores are taken back."""
+_FETCH = 5_000
+
+_RATED = """
+SELECT d.photo_id, d.rating, e.vec, p.root_id, g.folder, p.captured_at::date AS day
+FROM decisions d
+JOIN photos p ON p.id = d.photo_id AND p.discarded_at IS NULL
+JOIN gallery g ON g.photo_id = d.photo_id
+JOIN embeddings e ON e.photo_id = d.photo_id AND e.encoder_id = $1
+WHERE d.rating IS NOT NULL ORDER BY d.photo_id
+"""
+
+# The camera's own clock only: a scan's or an edit's time would link frames that were not taken together.
+_SHOT = """
+SELECT p.id, p.captured_at, p.camera, p.camera_serial, p.focus_score, e.vec
+FROM photos p JOIN embeddings e ON e.photo_id = p.id AND e.encoder_id = $1
+JOIN gallery g ON g.photo_id = p.id
+WHERE p.captured_source = 'DateTimeOriginal' AND p.status = 'ready' AND NOT g.discarded
+ORDER BY p.camera, p.camera_serial, p.captured_at, p.id
+"""
+
+BURST_TABLE = np.dtype([("photo_id", "<i8"), ("at_us", "<i8"), ("body", "<i8"), ("focus", "<f4")])
+
+
+def _number(*parts: object) -> int:
+    """A stable 63-bit number for a group of equal parts."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+async def taste_matrices(connection: Connection, settings: Settings, job: Any) -> TasteParams | None:
+    """Everything rated so far. None below `FEWEST_RATINGS`: the model is retired, and the relay closes the job."""
+    encoder = await connection.fetchrow("SELECT id, name FROM encoders WHERE status = 'active'")
+    rows = await connection.fetch(_RATED, encoder["id"]) if encoder is not None else []
+    if len(rows) < FEWEST_RATINGS:
+        await connection.execute("UPDATE taste_models SET retired = true WHERE NOT retired")
+        await scoring.request_scoring(connection)
+        return None
+    arrays = {
+        "features": np.stack([row["vec"] for row in rows]).astype("<f2"),
+        "labels": np.array([[row["rating"]] for row in rows], "<f4"),
+        "groups": np.array([_number(row["root_id"], row["folder"], row["day"]) for row in rows], "<i8"),
+        "photos": np.array([row["photo_id"] for row in rows], "<i8"),
+    }
+    paths = {name: transit.matrix_path(settings, "taste", job["generation"], name) for name in arrays}
+    for name, array in arrays.items():
+        await asyncio.to_thread(transit.save, paths[name], array)
+    return TasteParams(
+        encoder=encoder["name"],
+        features_path=str(paths["features"]),
+        labels_path=str(paths["labels"]),
+        groups_path=str(paths["groups"]),
+        photo_ids_path=str(paths["photos"]),
+    )
+
+
+async def burst_matrices(connection: Connection, settings: Settings, job: Any) -> BurstsParams | None:
+    """Every photo with the camera's own time and a vector, in capture order. None where there are fewer than two."""
+    encoder = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
+    if encoder is None or encoder["dim"] is None:
+        return None
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        n = await connection.fetchval(f"SELECT count(*) FROM ({_SHOT}) shot", encoder["id"])
+        if n < 2:
+            return None
+        paths = {name: transit.matrix_path(settings, "bursts", job["generation"], name) for name in _BURST_FILES}
+        await _write_shots(connection, encoder, n, paths)
+    params = job["params"] or {}
+    return BurstsParams(
+        encoder=encoder["name"],
+        features_path=str(paths["features"]),
+        table_path=str(paths["table"]),
+        groups_path=str(paths["groups"]),
+        threshold=params.get("threshold") or settings.burst_threshold,
+        gap_s=params.get("gap_s") or settings.burst_gap_s,
+    )
+
+
+_BURST_FILES = ("features", "table", "groups")
+
+
+async def _write_shots(connection: Connection, encoder: Any, n: int, paths: dict[str, Any]) -> None:
+    """Streams through a cursor into a memory map: a million vectors never stand in memory at once."""
+    paths["features"].parent.mkdir(parents=True, exist_ok=True)
+    features = np.lib.format.open_memmap(paths["features"], mode="w+", dtype="<f2", shape=(n, encoder["dim"]))
+    table = np.zeros(n, BURST_TABLE)
+    at = 0
+    cursor = await connection.cursor(_SHOT, encoder["id"])
+    while rows := await cursor.fetch(_FETCH):
+        features[at : at + len(rows)] = np.stack([row["vec"] for row in rows])
+        for i, row in enumerate(rows, at):
+            micros = np.datetime64(row["captured_at"], "us").astype("i8")
+            focus = np.nan if row["focus_score"] is None else row["focus_score"]
+            table[i] = (row["id"], micros, _number(row["camera"], row["camera_serial"]), focus)
+        at += len(rows)
+    features.flush()
+    await asyncio.to_thread(transit.save, paths["table"], table)

@@ -1,0 +1,68 @@
+"""What the consumers said last: who is alive, and which claims are in hand."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+import structlog
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from pydantic import ValidationError
+
+from contracts import topology
+from contracts.reports import WorkerReport
+
+log = structlog.get_logger()
+SILENT_AFTER_S = 10.0
+"""A consumer reports every two seconds; one that was silent this long is not counted."""
+
+
+class ReportBoard:
+    """The newest report of every consumer. `clock` is monotonic seconds."""
+
+    def __init__(self, clock: object = time.monotonic) -> None:
+        self._clock = clock if callable(clock) else time.monotonic
+        self._reports: dict[tuple[str, str], tuple[float, WorkerReport]] = {}
+        self._seen_claims: dict[str, float] = {}
+
+    def add(self, report: WorkerReport) -> None:
+        now = self._clock()
+        key = (report.worker, report.stage)
+        if report.stopping:
+            self._reports.pop(key, None)
+        else:
+            self._reports[key] = (now, report)
+        for claim in report.in_hand:
+            self._seen_claims[claim.claim_id] = now
+
+    def workers(self) -> list[WorkerReport]:
+        """Reports of consumers that are alive."""
+        oldest = self._clock() - SILENT_AFTER_S
+        return [report for at, report in self._reports.values() if at >= oldest]
+
+    def running(self) -> Counter[str]:
+        """Claims in hand by stage; a `render` in the hands of a convert consumer counts as `render`."""
+        return Counter(claim.stage for report in self.workers() for claim in report.in_hand)
+
+    def seen_within(self, claim_ids: Iterable[str], seconds: float) -> set[str]:
+        """Those of `claim_ids` that some consumer reported within `seconds`."""
+        oldest = self._clock() - seconds
+        self._seen_claims = {k: at for k, at in self._seen_claims.items() if at >= self._clock() - 600}
+        return {claim for claim in claim_ids if self._seen_claims.get(claim, -1e18) >= oldest}
+
+
+async def listen(connection: AbstractConnection, board: ReportBoard) -> None:
+    """Feeds `board` from a queue of this process's own, for as long as the connection lives."""
+    channel = await connection.channel()
+    exchange = await channel.declare_exchange(topology.REPORTS, "fanout", durable=False)
+    queue = await channel.declare_queue(exclusive=True, auto_delete=True, arguments={"x-max-length": 1000})
+    await queue.bind(exchange)
+
+    async def take(message: AbstractIncomingMessage) -> None:
+        try:
+            board.add(WorkerReport.model_validate_json(message.body))
+        except ValidationError as error:
+            log.warning("report_not_understood", error=str(error))
+
+    await queue.consume(take, no_ack=True)

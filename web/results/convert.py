@@ -1,0 +1,130 @@
+"""What one read of an original yielded: facts, identity, ratings of other programs, and the jobs that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from contracts.base import Stage
+from contracts.results import ConvertPayload, FoundRating
+from contracts.settings import Settings
+from web import identity, jobs
+from web.database import Connection
+from web.derivatives import Kind, derivative_path
+from web.results import found_ratings
+from web.results.applied import Applied, Matched
+
+_KINDS: tuple[Kind, ...] = ("preview", "thumb", "render")
+
+_FACTS = {
+    "file_hash": "bytea", "file_size": "bigint", "mtime_ns": "bigint", "pixel_hash": "bytea", "phash": "bigint",
+    "derivative_generation": "int", "width": "int", "height": "int", "preview_width": "int", "preview_height": "int",
+    "thumb_width": "int", "thumb_height": "int", "dominant_color": "int", "is_monochrome": "boolean",
+    "picture_source": "text", "technical_score": "smallint", "sharpness_score": "smallint",
+    "exposure_score": "smallint", "focus_score": "real", "focus_noise": "real", "focus_source": "text",
+    "focus_tiles": "bytea", "focus_rows": "smallint", "focus_cols": "smallint", "captured_at": "timestamp",
+    "captured_offset_min": "smallint", "captured_source": "text", "camera": "text", "camera_serial": "text",
+    "lens": "text", "iso": "int", "aperture": "real", "shutter_s": "double precision", "focal_length_mm": "real",
+    "warnings": "text[]",
+}  # fmt: skip
+_HAND_DATED = ("captured_at", "captured_offset_min", "captured_source")
+"""A roll dated by hand keeps its date when the file is read again."""
+
+_SET = ", ".join(
+    f"{name} = CASE WHEN p.captured_source = 'person' THEN p.{name} ELSE r.{name} END"
+    if name in _HAND_DATED
+    else f"{name} = r.{name}"
+    for name in _FACTS
+)
+_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in _FACTS.items())
+_UPDATE = f"""
+WITH before AS (
+    SELECT id, pixel_hash, derivative_generation, root_id, rel_path, import_id, discarded_at
+    FROM photos WHERE id = ANY ($2) FOR UPDATE
+)
+UPDATE photos p SET status = 'ready', failure_reason = NULL, failure_detail = NULL, missing_since = NULL, {_SET}
+FROM jsonb_to_recordset($1) AS r (id bigint, {_COLUMNS}), before b
+WHERE p.id = r.id AND b.id = p.id AND b.discarded_at IS NULL
+RETURNING p.id, p.root_id, p.rel_path, p.import_id, p.pixel_hash, b.pixel_hash AS old_pixel_hash,
+    b.derivative_generation AS old_generation
+"""
+
+
+async def apply(connection: Connection, settings: Settings, items: Sequence[Matched], applied: Applied) -> None:
+    payloads = {item.result.subject_id: ConvertPayload.model_validate(item.result.payload) for item in items}
+    generations = {item.result.subject_id: item.result.generation for item in items}
+    urgent = {item.result.subject_id for item in items if item.urgent}
+    records = [_record(photo_id, payload, generations[photo_id]) for photo_id, payload in payloads.items()]
+    rows = await connection.fetch(_UPDATE, records, list(payloads))
+    ready = {row["id"]: row for row in rows}
+    for photo_id in payloads.keys() - ready.keys():  # deleted or discarded meanwhile: nobody will ask for its files
+        applied.unlink_after += _files(settings, photo_id, generations[photo_id])
+    await _write_exif(connection, {i: payloads[i].exif for i in ready})
+    for row in rows:
+        if row["old_generation"] not in (None, generations[row["id"]]):
+            applied.unlink_after += _files(settings, row["id"], row["old_generation"])
+    merged = await identity.merge_known_pictures(connection, [row for row in rows if row["old_pixel_hash"] is None])
+    for photo_id in merged:
+        applied.unlink_after += _files(settings, photo_id, generations[photo_id])
+    applied.removed |= set(merged)
+    kept = {photo_id: row for photo_id, row in ready.items() if photo_id not in merged}
+    applied.touch("convert", set(kept) | set(merged.values()))
+    await found_ratings.take_over(connection, _found(payloads, kept, merged, ready))
+    await _make_followers_due(connection, kept, urgent)
+    for photo_id in merged:
+        applied.changed.discard(photo_id)
+
+
+def _record(photo_id: int, payload: ConvertPayload, generation: int) -> dict[str, Any]:
+    record = payload.model_dump(include=_FACTS.keys() - {"derivative_generation", "focus_rows", "focus_cols"})
+    rows, cols = payload.focus_grid or (None, None)
+    for name in ("file_hash", "pixel_hash", "focus_tiles"):
+        record[name] = None if record[name] is None else "\\x" + record[name].hex()
+    return record | {
+        "id": photo_id,
+        "derivative_generation": generation,
+        "focus_rows": rows,
+        "focus_cols": cols,
+        "warnings": list(payload.warnings),
+    }
+
+
+def _files(settings: Settings, photo_id: int, generation: int) -> list[Any]:
+    return [derivative_path(settings.derivatives_dir, photo_id, generation, kind) for kind in _KINDS]
+
+
+async def _write_exif(connection: Connection, exif: dict[int, dict[str, Any]]) -> None:
+    await connection.execute(
+        """INSERT INTO photo_exif (photo_id, exif) SELECT * FROM unnest($1::bigint[], $2::jsonb[])
+           ON CONFLICT (photo_id) DO UPDATE SET exif = excluded.exif""",
+        list(exif), list(exif.values()),
+    )  # fmt: skip
+
+
+def _found(
+    payloads: dict[int, ConvertPayload], kept: dict[int, Any], merged: dict[int, int], ready: dict[int, Any]
+) -> list[tuple[int, int | None, FoundRating]]:
+    """`(photo, import, rating)` of every rating that another program left."""
+    found = []
+    for photo_id, payload in payloads.items():
+        target = photo_id if photo_id in kept else merged.get(photo_id)
+        if payload.found_rating is not None and target is not None:
+            found.append((target, ready[photo_id]["import_id"], payload.found_rating))
+    return found
+
+
+async def _make_followers_due(connection: Connection, kept: dict[int, Any], urgent: set[int]) -> None:
+    """Embed and curate what is new; a file whose pixels did not change keeps its vector and its facts."""
+    new_pixels = [i for i, row in kept.items() if row["pixel_hash"] != row["old_pixel_hash"]]
+    same_pixels = [i for i in kept if i not in set(new_pixels)]
+    lacking = await connection.fetch(
+        """SELECT s.stage, p AS id FROM unnest($1::bigint[]) p, (VALUES ('embed'), ('curate')) s (stage)
+           WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.stage = s.stage AND j.subject_id = p)""",
+        same_pixels,
+    )
+    followers: tuple[Stage, ...] = ("embed", "curate")
+    for stage in followers:
+        due = new_pixels + [row["id"] for row in lacking if row["stage"] == stage]
+        waited_for = [i for i in due if i in urgent]
+        await jobs.make_due(connection, stage, [i for i in due if i not in urgent])
+        await jobs.make_due(connection, stage, waited_for, priority=jobs.PRIORITY_ASKED, urgent=True)

@@ -1,0 +1,220 @@
+"""The results writer: drains the results queue in batches, commits, then acknowledges.
+
+The broker gives the queue to one consumer at a time (single active consumer), so a second process is a hot standby.
+Deliveries of a connection that was lost are forgotten here: the broker hands them out again. While Postgres is away
+nothing is acknowledged and nothing is handed back; the batch waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aio_pika
+import asyncpg
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from pydantic import ValidationError
+
+from contracts import topology
+from contracts.claims import ClaimCheck
+from contracts.results import ANSWER, ErrorEnvelope, Failure, Result
+from contracts.settings import Settings
+from web.database import Connection, connect
+from web.relay.broker import declare
+from web.results.applied import Applied
+from web.results.batch import apply_batch
+
+log = structlog.get_logger()
+
+BATCH = 500
+LINGER_S = 0.05
+"""How long a batch waits for more answers."""
+_PREFETCH = 2 * BATCH
+_DATABASE_AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError,
+                  asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)  # fmt: skip
+_TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    message: AbstractIncomingMessage
+    answer: Result | Failure
+
+
+class Writer:
+    """Consumes until `stop`."""
+
+    def __init__(self, settings: Settings, stop: asyncio.Event) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._database: Connection | None = None
+
+    async def run(self) -> None:
+        delay = 0.5
+        while not self._stop.is_set():
+            try:
+                broker = await aio_pika.connect(self._settings.amqp_url.get_secret_value(), timeout=10)
+                async with broker:
+                    delay = 0.5
+                    await self._consume(broker)
+            except (OSError, aio_pika.exceptions.AMQPError, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and self._stop.is_set():
+                    raise
+                log.warning("writer_lost_broker", error=f"{type(error).__name__}: {error}")
+                await self._sleep(delay)
+                delay = min(delay * 2, 10.0)
+        if self._database is not None:
+            await self._database.close()
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+    async def _consume(self, broker: AbstractConnection) -> None:
+        channel = await broker.channel(publisher_confirms=True)
+        await declare(channel)
+        await channel.set_qos(prefetch_count=_PREFETCH)
+        inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        broker.close_callbacks.add(lambda *_: inbox.put_nowait(None))
+        channel.close_callbacks.add(lambda *_: inbox.put_nowait(None))
+        for name in (topology.RESULTS_QUEUE, topology.DEAD_QUEUE):
+            queue = await channel.get_queue(name, ensure=False)
+            await queue.consume(inbox.put)
+        log.info("writer_consumes")
+        while not self._stop.is_set():
+            batch = await self._collect(inbox)
+            if batch is None:
+                raise ConnectionError("The connection to RabbitMQ was closed.")
+            if batch:
+                await self._take(channel, batch)
+
+    async def _collect(
+        self, inbox: asyncio.Queue[AbstractIncomingMessage | None]
+    ) -> list[AbstractIncomingMessage] | None:
+        """A full batch, or what came within the linger; None when the connection is gone."""
+        batch: list[AbstractIncomingMessage] = []
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 1.0
+        while len(batch) < BATCH:
+            try:
+                if inbox.empty():
+                    message = await asyncio.wait_for(inbox.get(), max(0.0, deadline - loop.time()))
+                else:
+                    message = inbox.get_nowait()
+            except TimeoutError:
+                break
+            if message is None:
+                return None
+            if not batch:
+                deadline = loop.time() + LINGER_S
+            batch.append(message)
+        return batch
+
+    async def _take(self, channel: AbstractChannel, batch: Sequence[AbstractIncomingMessage]) -> None:
+        deliveries = [d for message in batch if (d := await self._parse(channel, message)) is not None]
+        await self._apply(channel, deliveries)
+        for message in batch:
+            await message.ack()
+
+    async def _parse(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> Delivery | None:
+        """What cannot be understood is parked with its reason, and blocks nothing."""
+        try:
+            dead = message.routing_key not in (topology.RESULTS_QUEUE,)
+            return Delivery(message, _poisoned(message) if dead else ANSWER.validate_json(message.body))
+        except ValidationError as error:
+            await park(channel, message, f"not understood: {error.errors(include_input=False)[:3]}")
+            return None
+
+    async def _apply(self, channel: AbstractChannel, deliveries: Sequence[Delivery]) -> None:
+        """One transaction; if an answer in it breaks, one by one, and the broken one is parked."""
+        if not deliveries:
+            return
+        try:
+            applied = await self._commit([d.answer for d in deliveries])
+        except Exception as error:
+            if len(deliveries) == 1:
+                await self._give_up(channel, deliveries[0], error)
+                return
+            log.warning("batch_taken_apart", error=f"{type(error).__name__}: {error}", answers=len(deliveries))
+            for delivery in deliveries:
+                await self._apply(channel, [delivery])
+            return
+        for path in applied.unlink_after:
+            await asyncio.to_thread(_unlink, path)
+        log.debug("batch_applied", answers=len(deliveries), dropped=applied.dropped)
+
+    async def _commit(self, answers: Sequence[Result | Failure]) -> Applied:
+        """Applies until it is committed; waits for as long as Postgres is away."""
+        delay = 0.2
+        while True:
+            try:
+                if self._database is None or self._database.is_closed():
+                    self._database = await connect(self._settings.database_url.get_secret_value())
+                return await apply_batch(self._database, self._settings, answers)
+            except _TRY_AGAIN:
+                continue
+            except _DATABASE_AWAY as error:
+                log.warning("writer_waits_for_database", error=f"{type(error).__name__}: {error}")
+                if self._database is not None:
+                    self._database.terminate()
+                    self._database = None
+                if self._stop.is_set():
+                    raise asyncio.CancelledError from error
+                await self._sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def _give_up(self, channel: AbstractChannel, delivery: Delivery, error: Exception) -> None:
+        """An answer that cannot be applied: parked, and its job fails with a reason instead of waiting for ever."""
+        log.exception("answer_not_applied", stage=delivery.answer.stage, subject_id=delivery.answer.subject_id)
+        await park(channel, delivery.message, f"not applied: {type(error).__name__}: {error}")
+        if isinstance(delivery.answer, Result):
+            failure = _not_applied(delivery.answer, error)
+            try:
+                await self._commit([failure])
+            except Exception:
+                log.exception("failure_not_applied", subject_id=failure.subject_id)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+async def park(channel: AbstractChannel, message: AbstractIncomingMessage, reason: str) -> None:
+    """Copies a message to `parked` with the reason in a header."""
+    log.error("message_parked", reason=reason, size=len(message.body))
+    exchange = await channel.get_exchange(topology.PARKED, ensure=False)
+    copy = aio_pika.Message(
+        message.body,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        headers={"x-parked-reason": reason[:1000], "x-parked-from": message.routing_key or ""},
+    )
+    await exchange.publish(copy, "")
+
+
+def _poisoned(message: AbstractIncomingMessage) -> Failure:
+    """A dead letter: a claim that its workers never survived, or could not take."""
+    claim = ClaimCheck.model_validate_json(message.body)
+    name = (claim.file_path or "This piece of work").rpartition("/")[2]
+    return Failure(
+        claim_id=claim.claim_id, stage=claim.stage, subject_id=claim.subject_id, photo_id=claim.photo_id,
+        generation=claim.generation, attempt=claim.attempt, worker="dead-letters", failure="poison",
+        sentence=f"{name} stopped its worker {topology.DELIVERY_LIMIT} times in a row and was set aside. "
+        "Look at the file with another program, then press Retry.",
+        error=ErrorEnvelope(op=claim.stage, error_type="Poison", message="delivery limit reached",
+                            context={"file_path": claim.file_path}),
+    )  # fmt: skip
+
+
+def _not_applied(result: Result, error: Exception) -> Failure:
+    kept = result.model_dump(exclude={"kind", "payload"})
+    return Failure(
+        **kept,
+        failure="permanent",
+        sentence="The answer of this stage could not be stored. This is our mistake; please report it with the log.",
+        error=ErrorEnvelope(op=result.stage, error_type=type(error).__name__, message=str(error)[:500]),
+    )

@@ -1,0 +1,195 @@
+"""Scores of the whole archive, written only where the integer changed.
+
+Preference: `clip(round((bias + weights . v - 1) * 25), 0, 100)`, computed in SQL where the vectors lie (the operator
+`<#>` is the negative inner product). Vibe: the mean affinity of a photo's tags, its own rating left out, 1..5 mapped
+to 0..100. MATCH follows from both in the same statement (`is_match` of the first migration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from contracts.events import Event
+from web import events
+from web.database import Connection
+from web.errors import RequestError
+
+CHANNEL = "fineshyt_score"
+CHUNK = 5_000
+"""Photos a transaction while the whole archive is scored: short locks, so that pages keep answering."""
+LEAST_SHARE, MOST_SHARE = 0.02, 0.20
+
+_MODEL = """
+SELECT m.version, m.encoder_id, m.weights, m.bias, m.retired, m.n_ratings FROM taste_models m
+JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
+ORDER BY m.version DESC LIMIT 1
+"""
+
+_PREFERENCE = """
+UPDATE gallery g SET preference = s.score, is_match = is_match(g.picked, s.score, g.rating, $4)
+FROM (
+    SELECT e.photo_id, least(100, greatest(0, round(($2 - (e.vec <#> $3::halfvec) - 1) * 25)))::smallint AS score
+    FROM embeddings e WHERE e.encoder_id = $1 AND {which}
+) s
+WHERE g.photo_id = s.photo_id AND g.preference IS DISTINCT FROM s.score
+"""
+
+_NO_PREFERENCE = """
+UPDATE gallery g SET preference = NULL, is_match = g.picked WHERE g.preference IS NOT NULL AND {which}
+"""
+
+_VIBE = """
+WITH affinity AS (
+    SELECT t.tag, sum(d.rating) AS stars, count(*) AS n
+    FROM decisions d JOIN photo_tags t ON t.photo_id = d.photo_id WHERE d.rating IS NOT NULL GROUP BY t.tag
+), mine AS (
+    SELECT t.photo_id, round((avg((a.stars - coalesce(d.rating, 0))::float8 / (a.n - (d.rating IS NOT NULL)::int)) - 1)
+                             * 25)::smallint AS vibe
+    FROM photo_tags t
+    JOIN affinity a ON a.tag = t.tag
+    LEFT JOIN decisions d ON d.photo_id = t.photo_id
+    WHERE a.n > (d.rating IS NOT NULL)::int AND {which}
+    GROUP BY t.photo_id
+)
+UPDATE gallery g SET vibe = m.vibe
+FROM (SELECT x.photo_id, mine.vibe FROM gallery x LEFT JOIN mine ON mine.photo_id = x.photo_id WHERE {gallery}) m
+WHERE g.photo_id = m.photo_id AND g.vibe IS DISTINCT FROM m.vibe
+"""
+
+
+async def active_model(connection: Connection) -> Any:
+    """The newest model of the active encoder, or None; `retired` when too few ratings are left."""
+    return await connection.fetchrow(_MODEL)
+
+
+async def score_photos(connection: Connection, photo_ids: Sequence[int]) -> None:
+    """Scores these photos, in the caller's transaction."""
+    model = await active_model(connection)
+    if model is not None and not model["retired"]:
+        await connection.execute(
+            _PREFERENCE.format(which="e.photo_id = ANY ($5)"),
+            model["encoder_id"], model["bias"], _weights(model), await match_cut(connection), list(photo_ids),
+        )  # fmt: skip
+    await connection.execute(
+        _VIBE.format(which="t.photo_id = ANY ($1)", gallery="x.photo_id = ANY ($1)"), list(photo_ids)
+    )
+
+
+def _weights(model: Any) -> np.ndarray[Any, Any]:
+    return np.frombuffer(model["weights"], "<f4").astype(np.float16)
+
+
+async def match_cut(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT match_cut()"))
+
+
+async def request_scoring(connection: Connection) -> None:
+    """Asks for the whole archive to be scored; in the transaction that made it necessary."""
+    await connection.execute(
+        """INSERT INTO preferences AS p VALUES ('score_wanted', '1')
+           ON CONFLICT (key) DO UPDATE SET value = to_jsonb((p.value #>> '{}')::bigint + 1)"""
+    )
+    await connection.execute(f"NOTIFY {CHANNEL}")
+
+
+async def score_if_wanted(connection: Connection) -> bool:
+    """Scores the archive if somebody asked since the last run; returns whether it did."""
+    wanted = await connection.fetchval("SELECT (value #>> '{}')::bigint FROM preferences WHERE key = 'score_wanted'")
+    done = await connection.fetchval("SELECT (value #>> '{}')::bigint FROM preferences WHERE key = 'score_done'")
+    if wanted is None or wanted == done:
+        return False
+    await score_archive(connection)
+    await connection.execute(
+        "INSERT INTO preferences VALUES ('score_done', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        wanted,
+    )
+    return True
+
+
+async def score_archive(connection: Connection) -> None:
+    """Scores every photo with the newest model, in chunks, on a connection of its own. Safe to break off and repeat."""
+    model = await active_model(connection)
+    last = await connection.fetchval("SELECT coalesce(max(photo_id), 0) FROM gallery")
+    cut = await match_cut(connection)
+    for start in range(0, last + 1, CHUNK):
+        await _score_chunk(connection, model, cut, start, start + CHUNK - 1)
+    await _follow_auto_threshold(connection)
+    async with connection.transaction():
+        version = model["version"] if model is not None else None
+        await connection.execute("UPDATE taste_models SET scored_at = now() WHERE version = $1", version)
+        await events.publish(connection, [Event(kind="scores", data={"version": version, "ids": None})])
+
+
+async def _score_chunk(connection: Connection, model: Any, cut: int, first: int, last: int) -> None:
+    if model is None or model["retired"]:
+        await connection.execute(_NO_PREFERENCE.format(which="g.photo_id BETWEEN $1 AND $2"), first, last)
+    else:
+        await connection.execute(
+            _PREFERENCE.format(which="e.photo_id BETWEEN $5 AND $6"),
+            model["encoder_id"], model["bias"], _weights(model), cut, first, last,
+        )  # fmt: skip
+    await connection.execute(
+        _VIBE.format(which="t.photo_id BETWEEN $1 AND $2", gallery="x.photo_id BETWEEN $1 AND $2"), first, last
+    )
+
+
+async def set_threshold(connection: Connection, value: str) -> int:
+    """Sets the match threshold, "0".."100" or "auto"; MATCH follows at once. Returns the cut in force."""
+    text = str(value).strip().lower()
+    if text != "auto" and not (text.isdigit() and 0 <= int(text) <= 100):
+        raise RequestError(
+            422, f"The match threshold is a whole number from 0 to 100, or `auto`; {value!r} is neither."
+        )
+    await connection.execute("UPDATE preferences SET value = $1 WHERE key = 'match_threshold'", text)
+    if text == "auto":
+        await _follow_auto_threshold(connection)
+    else:
+        await _apply_cut(connection, int(text))
+    return await match_cut(connection)
+
+
+async def preview_threshold(connection: Connection) -> list[int]:
+    """How many listed photos match at each cut 0..100."""
+    rows = await connection.fetch(
+        """SELECT coalesce(preference, -1) AS score, picked, rating, count(*) AS n FROM gallery
+           WHERE tabs & 1 <> 0 GROUP BY 1, 2, 3"""
+    )
+    matches = [0] * 101
+    for row in rows:
+        for cut in range(101):
+            liked = row["rating"] is None or row["rating"] >= 4
+            if row["picked"] or (liked and row["score"] >= cut):
+                matches[cut] += row["n"]
+    return matches
+
+
+async def _follow_auto_threshold(connection: Connection) -> None:
+    """`auto`: the cut that shows the share of the archive which the person gives 4 and 5 stars."""
+    setting = await connection.fetchval("SELECT value #>> '{}' FROM preferences WHERE key = 'match_threshold'")
+    if setting != "auto":
+        return
+    rated = await connection.fetchrow(
+        "SELECT count(*) AS n, count(*) FILTER (WHERE rating >= 4) AS liked FROM decisions WHERE rating IS NOT NULL"
+    )
+    share = min(max(rated["liked"] / rated["n"] if rated["n"] else LEAST_SHARE, LEAST_SHARE), MOST_SHARE)
+    cut = await connection.fetchval(
+        """SELECT percentile_disc($1) WITHIN GROUP (ORDER BY preference) FROM gallery
+           WHERE preference IS NOT NULL AND tabs & 1 <> 0""",
+        1 - share,
+    )
+    if cut is not None:
+        await _apply_cut(connection, int(cut))
+
+
+async def _apply_cut(connection: Connection, cut: int) -> None:
+    async with connection.transaction():
+        await connection.execute("UPDATE preferences SET value = to_jsonb($1::int) WHERE key = 'match_cut'", cut)
+        await connection.execute(
+            """UPDATE gallery SET is_match = is_match(picked, preference, rating, $1)
+               WHERE is_match <> is_match(picked, preference, rating, $1)""",
+            cut,
+        )
+        await events.publish(connection, [Event(kind="scores", data={"version": None, "ids": None})])

@@ -1,0 +1,93 @@
+"""Pausing and resuming: by a person, or by the breaker when what a stage depends on is unavailable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.base import STAGES
+from contracts.events import Event
+from web import events
+from web.database import Connection
+from web.errors import RequestError
+
+FIRST_PROBE_S = 20.0
+LONGEST_PROBE_S = 600.0
+
+
+def _check(name: str) -> None:
+    if name not in STAGES:
+        raise RequestError(404, f"There is no stage called {name!r}. The stages are {', '.join(STAGES)}.")
+
+
+async def pause(connection: Connection, name: str) -> None:
+    """A person's pause: holds until a person resumes. Claims that wait in the queue are taken back."""
+    _check(name)
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE stages SET person_paused = true, flush = true, changed_at = now() WHERE name = $1", name
+        )
+        await events.publish(connection, [Event(kind="stages", data={"names": [name]})])
+
+
+async def resume(connection: Connection, name: str) -> None:
+    """Ends a person's pause, and closes the breaker so that the next claim finds out at once."""
+    _check(name)
+    async with connection.transaction():
+        await connection.execute(
+            """UPDATE stages SET person_paused = false, breaker_reason = NULL, breaker_kind = NULL,
+                   breaker_until = NULL, breaker_trips = 0, same_errors = 0, same_error = NULL,
+                   changed_at = now() WHERE name = $1""",
+            name,
+        )
+        # What was put off by the pause is tried now.
+        await connection.execute(
+            "UPDATE jobs SET available_at = now() WHERE stage = $1 AND status = 'due' AND available_at > now()", name
+        )
+        await events.publish(connection, [Event(kind="stages", data={"names": [name]})])
+
+
+async def open_breaker(
+    connection: Connection, name: str, reason: str, *, kind: str = "upstream", retry_after_s: float | None = None
+) -> None:
+    """Pauses `name` until a probe, later each time (20 s doubling to 10 minutes). Call in the writer's transaction."""
+    await connection.execute(
+        """
+        UPDATE stages SET breaker_reason = $2, breaker_kind = $3, flush = true, changed_at = now(),
+            breaker_trips = breaker_trips + (breaker_until IS NULL OR breaker_until <= now())::int,
+            breaker_until = CASE WHEN breaker_until > now() THEN breaker_until ELSE now() + make_interval(secs =>
+                coalesce($4, least($6::float8, $5::float8 * 2 ^ least(breaker_trips, 10)))) END
+        WHERE name = $1
+        """,
+        name, reason, kind, retry_after_s, FIRST_PROBE_S, LONGEST_PROBE_S,
+    )  # fmt: skip
+
+
+async def close_breakers(connection: Connection, names: set[str]) -> list[str]:
+    """A success shows that what `names` depend on is back. Returns the stages that were closed."""
+    rows = await connection.fetch(
+        """
+        UPDATE stages SET breaker_reason = NULL, breaker_kind = NULL, breaker_until = NULL, breaker_trips = 0,
+            same_errors = 0, same_error = NULL, changed_at = now()
+        WHERE name = ANY ($1) AND (breaker_kind = 'upstream' OR same_errors > 0) RETURNING name
+        """,
+        list(names),
+    )
+    if rows:
+        await connection.execute(
+            "UPDATE jobs SET available_at = now() WHERE stage = ANY ($1) AND status = 'due' AND available_at > now() "
+            "AND attempts = 0",
+            [row["name"] for row in rows],
+        )
+    return [row["name"] for row in rows]
+
+
+def is_paused(row: Any) -> bool:
+    """Whether a row of `stages` says pause: by a person, or by an open breaker."""
+    return bool(row["person_paused"] or row["breaker_reason"] is not None)
+
+
+def pause_reason(row: Any) -> str | None:
+    if row["person_paused"]:
+        return "Paused by you."
+    reason: str | None = row["breaker_reason"]
+    return reason

@@ -1,0 +1,77 @@
+"""The state of the whole, as `fineshyt status --json` prints it (BEHAVIOUR.md, section 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts.base import STAGES
+from web import counters, imports
+from web.database import Connection
+from web.stages import is_paused, pause_reason
+
+_LISTED = ("scan", "convert", "render", "curate", "embed", "taste", "bursts")
+
+
+async def status(connection: Connection, running: Mapping[str, int]) -> dict[str, Any]:
+    """`running`: claims in the consumers' hands by stage, from their reports."""
+    counted = await counters.counts(connection)
+    rows = {row["name"]: row for row in await connection.fetch("SELECT * FROM stages")}
+    return {
+        "photos": await _photos(counted),
+        "stages": {name: _stage(name, counted, rows[name], running.get(name, 0)) for name in _LISTED if name in STAGES},
+        "imports": await imports.recent_imports(connection),
+        "encoder": await _encoder(connection),
+        "taste": await _taste(connection),
+    }
+
+
+async def _photos(counted: dict[str, dict[str, int]]) -> dict[str, int]:
+    photos, tabs = counted.get("photos", {}), counted.get("tab", {})
+    return {
+        "total": photos.get("ready", 0) + photos.get("failed", 0) + photos.get("waiting", 0),
+        "ready": photos.get("ready", 0),
+        "failed": tabs.get("failed", 0),
+        "rejected": tabs.get("rejected", 0),
+        "waiting": photos.get("waiting", 0),
+        "discarded": photos.get("discarded", 0),
+    }
+
+
+def _stage(name: str, counted: dict[str, dict[str, int]], row: Any, running: int) -> dict[str, Any]:
+    jobs = counted.get(f"job:{name}", {})
+    queued = jobs.get("queued", 0)
+    in_hand = min(running, queued)
+    return {
+        "due": jobs.get("due", 0),
+        "queued": queued - in_hand,
+        "running": in_hand,
+        "done": jobs.get("done", 0),
+        "failed": jobs.get("failed", 0),
+        "paused": is_paused(row),
+        "reason": pause_reason(row),
+    }
+
+
+async def _encoder(connection: Connection) -> dict[str, Any] | None:
+    row = await connection.fetchrow("SELECT name, dim FROM encoders WHERE status = 'active'")
+    if row is None:
+        return None
+    building = await connection.fetchval("SELECT name FROM encoders WHERE status = 'building' ORDER BY id DESC LIMIT 1")
+    return {"name": row["name"], "dim": row["dim"], "building": building}
+
+
+async def _taste(connection: Connection) -> dict[str, Any]:
+    ratings = await connection.fetchval("SELECT count(*) FROM decisions WHERE rating IS NOT NULL")
+    row = await connection.fetchrow(
+        """SELECT m.version, m.n_ratings, m.tentative, m.cv_rank_correlation, m.cv_ungrouped, m.scored_at, m.created_at
+           FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
+           WHERE NOT m.retired ORDER BY m.version DESC LIMIT 1"""
+    )
+    model = None
+    if row is not None:
+        model = dict(row) | {
+            "scored_at": row["scored_at"].isoformat() if row["scored_at"] else None,
+            "created_at": row["created_at"].isoformat(),
+        }
+    return {"ratings": ratings, "model": model}
