@@ -24,21 +24,23 @@ class Registered:
     discarded: int = 0
 
 
+# LATERAL with LIMIT keeps the look-up by index even while the tables are new and have no statistics.
 _KNOWN_BY_PATH = """
 SELECT DISTINCT ON (n) * FROM (
     SELECT f.n, p.id, p.discarded_at IS NOT NULL AS discarded, false AS elsewhere,
            p.file_size = f.size AND p.mtime_ns = f.mtime AND p.rel_path = f.rel_path
                AND p.companion_rel_path IS NOT DISTINCT FROM f.companion
                AND p.companion_mtime_ns IS NOT DISTINCT FROM f.companion_mtime AS same,
-           CASE WHEN p.rel_path = f.rel_path THEN 0 ELSE 1 END AS rank
+           k.rank
     FROM unnest($2::int[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[])
          AS f (n, rel_path, size, mtime, companion, companion_mtime)
-    JOIN photos p ON p.root_id = $1 AND p.rel_path = ANY (ARRAY[f.rel_path, f.companion])
+    CROSS JOIN LATERAL (VALUES (0, f.rel_path), (1, f.companion)) AS k (rank, path)
+    CROSS JOIN LATERAL (SELECT * FROM photos WHERE root_id = $1 AND rel_path = k.path LIMIT 1) p
+    WHERE k.path IS NOT NULL
     UNION ALL
-    SELECT f.n, l.photo_id, p.discarded_at IS NOT NULL, true,
-           true, 2
+    SELECT f.n, p.id, p.discarded_at IS NOT NULL, true, true, 2
     FROM unnest($2::int[], $3::text[]) AS f (n, rel_path)
-    JOIN photo_locations l ON l.root_id = $1 AND l.rel_path = f.rel_path
+    CROSS JOIN LATERAL (SELECT photo_id FROM photo_locations WHERE root_id = $1 AND rel_path = f.rel_path LIMIT 1) l
     JOIN photos p ON p.id = l.photo_id
 ) found ORDER BY n, rank
 """

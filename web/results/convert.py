@@ -30,6 +30,8 @@ _FACTS = {
 _HAND_DATED = ("captured_at", "captured_offset_min", "captured_source")
 """A roll dated by hand keeps its date when the file is read again."""
 
+_OWN_FACTS = tuple(_FACTS.keys() - {"derivative_generation", "focus_rows", "focus_cols"})
+
 _SET = ", ".join(
     f"{name} = CASE WHEN p.captured_source = 'person' THEN p.{name} ELSE r.{name} END"
     if name in _HAND_DATED
@@ -76,7 +78,7 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
 
 
 def _record(photo_id: int, payload: ConvertPayload, generation: int) -> dict[str, Any]:
-    record = payload.model_dump(include=_FACTS.keys() - {"derivative_generation", "focus_rows", "focus_cols"})
+    record = {name: getattr(payload, name) for name in _OWN_FACTS}
     rows, cols = payload.focus_grid or (None, None)
     for name in ("file_hash", "pixel_hash", "focus_tiles"):
         record[name] = None if record[name] is None else "\\x" + record[name].hex()

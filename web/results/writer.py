@@ -117,8 +117,8 @@ class Writer:
     async def _take(self, channel: AbstractChannel, batch: Sequence[AbstractIncomingMessage]) -> None:
         deliveries = [d for message in batch if (d := await self._parse(channel, message)) is not None]
         await self._apply(channel, deliveries)
-        for message in batch:
-            await message.ack()
+        # Everything delivered up to the last of the batch is in it: one acknowledgement for all.
+        await batch[-1].ack(multiple=True)
 
     async def _parse(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> Delivery | None:
         """What cannot be understood is parked with its reason, and blocks nothing."""
