@@ -6,6 +6,7 @@ Each field's environment variable is its alias; `README.md` and `.env.example` l
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Literal
@@ -92,6 +93,20 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
+
+    @field_validator("llm_window")
+    @classmethod
+    def _window(cls, value: str) -> str:
+        if value and not re.fullmatch(r"\s*([01]\d|2[0-3]):[0-5]\d\s*-\s*([01]\d|2[0-3]):[0-5]\d\s*", value):
+            raise ValueError(f"LLM_WINDOW is a time of day to another, such as 22:00-07:00; {value!r} is not.")
+        return value
+
+    @field_validator("match_threshold")
+    @classmethod
+    def _threshold(cls, value: str) -> str:
+        if value != "auto" and not (value.isdigit() and int(value) <= 100):
+            raise ValueError(f"MATCH_THRESHOLD is a whole number from 0 to 100, or auto; {value!r} is neither.")
+        return value
 
     @property
     def derivatives_dir(self) -> Path:

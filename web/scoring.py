@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from contracts.events import Event
-from web import events
+from web import events, jobs
 from web.database import Connection
 from web.errors import RequestError
 
@@ -117,10 +117,19 @@ async def score_archive(connection: Connection) -> None:
     for start in range(0, last + 1, CHUNK):
         await _score_chunk(connection, model, cut, start, start + CHUNK - 1)
     await _follow_auto_threshold(connection)
+    await _curate_matches_first(connection)
     async with connection.transaction():
         version = model["version"] if model is not None else None
         await connection.execute("UPDATE taste_models SET scored_at = now() WHERE version = $1", version)
         await events.publish(connection, [Event(kind="scores", data={"version": version, "ids": None})])
+
+
+async def _curate_matches_first(connection: Connection) -> None:
+    await connection.execute(
+        """UPDATE jobs SET priority = $1 WHERE stage = 'curate' AND status = 'due' AND priority < $1
+           AND subject_id IN (SELECT photo_id FROM gallery WHERE is_match)""",
+        jobs.PRIORITY_MATCH,
+    )
 
 
 async def _score_chunk(connection: Connection, model: Any, cut: int, first: int, last: int) -> None:
@@ -143,12 +152,21 @@ async def set_threshold(connection: Connection, value: str) -> int:
         raise RequestError(
             422, f"The match threshold is a whole number from 0 to 100, or `auto`; {value!r} is neither."
         )
-    await connection.execute("UPDATE preferences SET value = $1 WHERE key = 'match_threshold'", text)
+    await connection.execute(
+        "INSERT INTO preferences VALUES ('match_threshold', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        text,
+    )
     if text == "auto":
         await _follow_auto_threshold(connection)
     else:
         await _apply_cut(connection, int(text))
     return await match_cut(connection)
+
+
+async def ensure_threshold(connection: Connection, value: str) -> None:
+    """The configured threshold, unless one was chosen before."""
+    if not await connection.fetchval("SELECT EXISTS (SELECT 1 FROM preferences WHERE key = 'match_threshold')"):
+        await set_threshold(connection, value)
 
 
 async def preview_threshold(connection: Connection) -> list[int]:

@@ -7,6 +7,7 @@ generation and attempt, and the writer takes the first answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, time
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from contracts.base import Stage
 from contracts.settings import Settings
 from web import stages
 from web.database import Connection
+from web.jobs import PRIORITY_REST
 from web.relay.broker import Publisher
 from web.relay.claims import BUILDERS, Built
 from web.reports import ReportBoard
@@ -30,7 +32,7 @@ PUT_OFF_S = 20.0
 
 _TAKE = """
 SELECT stage, subject_id, generation, attempts, urgent, params FROM jobs
-WHERE stage = $1 AND status = 'due' AND available_at <= now() AND (urgent OR NOT $3)
+WHERE stage = $1 AND status = 'due' AND available_at <= now() AND (urgent OR NOT $3) AND priority >= $4
 ORDER BY priority DESC, available_at, subject_id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _QUEUED = """
@@ -38,6 +40,14 @@ UPDATE jobs j SET status = 'queued', queued_at = now(), claim_id = c.claim_id::u
 FROM unnest($2::bigint[], $3::text[]) AS c (subject_id, claim_id)
 WHERE j.stage = $1 AND j.subject_id = c.subject_id
 """
+
+
+def in_window(window: str, now: time) -> bool:
+    """Whether `now` lies in `window`, "HH:MM-HH:MM", which may cross midnight; an empty window is always open."""
+    if not window:
+        return True
+    start, end = (time.fromisoformat(part.strip()) for part in window.split("-"))
+    return start <= now < end if start <= end else now >= start or now < end
 
 
 class Dispatcher:
@@ -89,7 +99,8 @@ class Dispatcher:
 
     async def _publish_batch(self, stage: Stage, limit: int, urgent_only: bool) -> int:
         async with self._connection.transaction():
-            rows = await self._connection.fetch(_TAKE, stage, limit, urgent_only)
+            lowest = self._lowest_priority(stage)
+            rows = await self._connection.fetch(_TAKE, stage, limit, urgent_only, lowest)
             if not rows:
                 return 0
             built = await BUILDERS[stage](self._connection, self._settings, rows, self.offline)
@@ -100,6 +111,12 @@ class Dispatcher:
                 _QUEUED, stage, [c.subject_id for c in built.claims], [c.claim_id for c in built.claims]
             )
             return len(rows)
+
+    def _lowest_priority(self, stage: Stage) -> int:
+        """Outside its nightly window the language model works only on what somebody showed an interest in."""
+        if stage != "curate" or in_window(self._settings.llm_window, datetime.now().astimezone().time()):
+            return PRIORITY_REST
+        return PRIORITY_REST + 1
 
     async def _settle(self, stage: Stage, built: Built) -> None:
         """The rows that need no claim now."""

@@ -8,7 +8,7 @@ import signal
 import structlog
 
 from contracts.settings import Settings
-from web import database, journal, roots
+from web import database, journal, roots, scoring
 from web.relay.relay import run_relay
 from web.results.scorer import run_scorer
 from web.results.writer import Writer
@@ -37,10 +37,11 @@ async def main(settings: Settings) -> None:
 
 
 async def _first_start(settings: Settings) -> None:
-    """The configured roots are rows before the first import asks for them."""
+    """The configured roots and threshold are rows before anybody asks for them."""
     connection = await database.connect(settings.database_url.get_secret_value())
     try:
         await roots.ensure_roots(connection, settings)
+        await scoring.ensure_threshold(connection, settings.match_threshold)
     finally:
         await connection.close()
 

@@ -478,7 +478,7 @@ CREATE TABLE preferences (
     value jsonb NOT NULL
 );
 --;;
-INSERT INTO preferences VALUES ('match_threshold', '"70"'), ('match_cut', '70');
+INSERT INTO preferences VALUES ('match_cut', '70');
 --;;
 CREATE TABLE events (
     id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

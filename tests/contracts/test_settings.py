@@ -1,0 +1,45 @@
+"""Every setting is documented, and the documents name no setting that does not exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from contracts.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
+_NAME = re.compile(r"^#?\s*([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+
+
+def test_the_example_file_lists_every_setting_and_no_other() -> None:
+    assert set(_NAME.findall((REPOSITORY / ".env.example").read_text())) == ALIASES
+
+
+@pytest.mark.parametrize("name", sorted(ALIASES))
+def test_the_settings_page_explains_every_setting(name: str) -> None:
+    assert f"`{name}`" in (REPOSITORY / "docs" / "settings.md").read_text()
+
+
+def test_settings_are_frozen_and_hide_secrets() -> None:
+    settings = Settings(DATABASE_URL="postgresql://u:hunter2@h/d", LLM_API_KEY="sk-hunter2")
+
+    with pytest.raises(Exception, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
+    assert "hunter2" not in repr(settings)
+
+
+def test_the_home_folder_of_the_user_is_not_taken_for_our_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    monkeypatch.delenv("FINESHYT_HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+
+    assert str(Settings().home) != "/somewhere"
+
+
+def test_roots_are_read_from_both_variables_without_doubles() -> None:
+    settings = Settings(PHOTO_LIBRARY="/a", PHOTO_LIBRARIES="/b:/a::/c")
+
+    assert [str(p) for p in settings.configured_roots] == ["/b", "/a", "/c"]
