@@ -1,0 +1,119 @@
+"""One real Postgres and one real RabbitMQ for a whole test session, started when the first test asks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from web.migrate import migrate
+from web.native.postgres import Postgres
+from web.native.rabbitmq import RabbitMQ
+
+_NUMBERS = itertools.count(1)
+
+
+class TestServers:
+    """Servers in a folder of their own; `database()` and `vhost()` give a test something nobody else sees."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="fineshyt-") if folder is None else None
+        self.folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
+        self.postgres = Postgres(self.folder / "postgres")
+        self.rabbitmq = RabbitMQ(self.folder / "rabbitmq")
+
+    # --- Postgres -----------------------------------------------------------------------------------------------------
+
+    def start_postgres(self) -> None:
+        if not self.postgres.running():
+            self.postgres.start()
+
+    def database(self) -> str:
+        """The URL of a fresh, migrated database."""
+        self.start_postgres()
+        name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+        asyncio.run(self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template()}"))
+        return self.postgres.url(name)
+
+    def drop_database(self, url: str) -> None:
+        asyncio.run(self._execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)"))
+
+    def _template(self) -> str:
+        name = "migrated"
+        if not asyncio.run(self._exists(name)):
+            asyncio.run(self._execute(f"CREATE DATABASE {name}"))
+            migrate(self.postgres.url(name))
+        return name
+
+    async def _execute(self, sql: str) -> None:
+        connection = await asyncpg.connect(self.postgres.url("postgres"))
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    async def _exists(self, name: str) -> bool:
+        connection = await asyncpg.connect(self.postgres.url("postgres"))
+        try:
+            return bool(await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name))
+        finally:
+            await connection.close()
+
+    # --- RabbitMQ -----------------------------------------------------------------------------------------------------
+
+    def start_rabbitmq(self) -> None:
+        if not self.rabbitmq.running():
+            self.rabbitmq.start()
+
+    def vhost(self) -> str:
+        """The name of a fresh virtual host."""
+        self.start_rabbitmq()
+        name = f"test-{os.getpid()}-{next(_NUMBERS)}"
+        self.rabbitmq.make_vhost(name)
+        return name
+
+    def stop(self) -> None:
+        if self.rabbitmq.running():
+            self.rabbitmq.stop()
+        if self.postgres.running():
+            self.postgres.stop()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+
+class PrivateServers(TestServers):
+    """Servers for one module alone, that its tests may restart and kill."""
+
+    __test__ = False
+
+    def start(self) -> None:
+        self.start_postgres()
+        self.start_rabbitmq()
+        migrate(self.postgres.url())
+
+    @property
+    def database_url(self) -> str:
+        return self.postgres.url()
+
+    @property
+    def amqp_url(self) -> str:
+        return self.rabbitmq.amqp_url()
+
+    @property
+    def management_url(self) -> str:
+        return self.rabbitmq.management_url
+
+    def restart_postgres(self) -> None:
+        """A crash, not a polite stop."""
+        self.postgres.kill()
+        self.postgres.start()
+
+    def restart_rabbitmq(self) -> None:
+        self.rabbitmq.kill()
+        self.rabbitmq.start()
