@@ -1,0 +1,1 @@
+"""Pixels: from an original of any kind to its preview, thumbnail, rendering and measurements."""
