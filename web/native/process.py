@@ -118,7 +118,8 @@ def wait_until(
     while time.monotonic() < deadline:
         if process.poll() is not None:
             status = process.returncode
-            raise StartError(f"{what} stopped while starting, status {status}. Its log, {log}, ends:\n{last_lines(log)}")
+            end = last_lines(log)
+            raise StartError(f"{what} stopped while starting, status {status}. Its log, {log}, ends:\n{end}")
         if ready():
             return
         time.sleep(0.05)
