@@ -158,7 +158,13 @@ class RabbitMQ:
         ports, folder = self.ports, self.folder
         _, root = installation()
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("RABBITMQ_", "ERL_"))}
-        erlang = str(root / "usr/bin") if root != Path("/") else ""
+        unpacked = root != Path("/")
+        erlang = str(root / "usr/bin") if unpacked else ""
+        libraries = (
+            [str(p) for p in (*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu"))] if unpacked else []
+        )
+        if libraries:
+            kept["LD_LIBRARY_PATH"] = os.pathsep.join([*libraries, *filter(None, [kept.get("LD_LIBRARY_PATH")])])
         return kept | {
             "PATH": os.pathsep.join(filter(None, (erlang, kept.get("PATH", ""), "/usr/sbin:/usr/bin:/sbin:/bin"))),
             "HOME": str(folder / "home"),
