@@ -1,0 +1,112 @@
+"""Our own Postgres and RabbitMQ: private, side by side, and back after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.servers import TestServers
+from web.native.postgres import Postgres
+from web.native.rabbitmq import RabbitMQ
+
+pytestmark = pytest.mark.integration
+
+
+def _ask(url: str, sql: str) -> object:
+    async def ask() -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_two_databases_side_by_side_do_not_disturb_each_other(tmp_path: Path) -> None:
+    first, second = Postgres(tmp_path / "first"), Postgres(tmp_path / "second")
+    first.start()
+    second.start()
+    try:
+        assert first.port != second.port
+        assert first.password != second.password
+        first.stop()
+        assert _ask(second.url(), "SELECT 1") == 1
+    finally:
+        first.stop()
+        second.stop()
+
+
+def test_postgres_is_private_and_durable(tmp_path: Path) -> None:
+    postgres = Postgres(tmp_path / "postgres")
+    postgres.start()
+    try:
+        assert _ask(postgres.url(), "SHOW listen_addresses") == "127.0.0.1"
+        assert _ask(postgres.url(), "SHOW fsync") == "on"
+        assert _ask(postgres.url(), "SHOW password_encryption") == "scram-sha-256"
+        assert _mode(tmp_path / "postgres" / "password") == 0o600
+        assert _mode(tmp_path / "postgres") == 0o700
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            _ask(postgres.url().replace(postgres.password, "guess"), "SELECT 1")
+    finally:
+        postgres.stop()
+
+
+def test_a_killed_postgres_starts_again_with_its_rows(tmp_path: Path) -> None:
+    postgres = Postgres(tmp_path / "postgres")
+    postgres.start()
+    _ask(postgres.url(), "CREATE TABLE kept AS SELECT 42 AS n")
+    postgres.kill()
+    postgres.start()
+    try:
+        assert _ask(postgres.url(), "SELECT n FROM kept") == 42
+    finally:
+        postgres.stop()
+
+
+def test_a_postgres_that_was_left_running_is_taken_over(tmp_path: Path) -> None:
+    left = Postgres(tmp_path / "postgres")
+    left.start()
+    next_start = Postgres(tmp_path / "postgres")
+    next_start.start()
+    try:
+        assert _ask(next_start.url(), "SELECT 1") == 1
+    finally:
+        next_start.stop()
+        left.stop()
+
+
+def test_a_node_is_private_and_has_virtual_hosts_of_its_own(servers: TestServers) -> None:
+    servers.start_rabbitmq()
+    node = servers.rabbitmq
+
+    node.make_vhost("mine")
+    node.drop_vhost("mine")
+
+    assert _mode(node.password_file) == 0o600
+    assert _mode(node.folder / "home" / ".erlang.cookie") == 0o400
+    configuration = (node.folder / "rabbitmq.conf").read_text()
+    assert "127.0.0.1" in configuration
+    assert "0.0.0.0" not in configuration
+
+
+def test_two_nodes_have_names_and_ports_of_their_own(tmp_path: Path, servers: TestServers) -> None:
+    servers.start_rabbitmq()
+    other = RabbitMQ(tmp_path / "rabbitmq")
+    other.start()
+    try:
+        assert other.node != servers.rabbitmq.node
+        assert not set(other.ports.values()) & set(servers.rabbitmq.ports.values())
+        other.make_vhost("other")
+    finally:
+        other.stop()
+    servers.rabbitmq.make_vhost("still-there")
+    servers.rabbitmq.drop_vhost("still-there")
