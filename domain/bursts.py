@@ -161,7 +161,7 @@ def _around(
     while True:
         kept = _without_pauses(members, centre, at, gap_us, longest_us)
         centre = int(kept[np.argmax(similar[np.ix_(kept, kept)].sum(axis=1))])
-        kept = kept[(similar[centre, kept] >= threshold) | (kept == centre)]
+        kept = np.compress((similar[centre, kept] >= threshold) | (kept == centre), kept)
         if len(kept) == len(members):
             return kept
         members = kept
@@ -173,7 +173,7 @@ def _without_pauses(members: Int, centre: int, at: Int, gap_us: int, longest_us:
     here = int(np.searchsorted(members, centre))
     bounds = np.r_[0, pauses, len(members)]
     part = int(np.searchsorted(bounds, here, side="right")) - 1
-    stretch: Int = members[bounds[part] : bounds[part + 1]]
+    stretch = members[bounds[part] : bounds[part + 1]]
     while at[stretch[-1]] - at[stretch[0]] > longest_us:
         far_end = at[stretch[-1]] - at[centre] >= at[centre] - at[stretch[0]]
         stretch = stretch[:-1] if far_end else stretch[1:]

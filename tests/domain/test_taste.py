@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from domain import taste, taste_ridge
+from domain.errors import PermanentError
+from domain.taste import TagAffinity, match_threshold_auto, score, tag_affinity, train, vibe
+
+ARRAYS = Path(__file__).parents[2] / ".." / "shared" / "data" / "taste"
+Array = NDArray[Any]
+
+
+def unit(vectors: Array) -> Array:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def liked_direction(n: int, d: int, noise: float, seed: int = 0) -> tuple[Array, Array, Array]:
+    """Vectors, stars that follow one direction of them, and shoots of five."""
+    rng = np.random.default_rng(seed)
+    vectors = unit(rng.standard_normal((n, d)))
+    liking = vectors @ rng.standard_normal(d) + noise * rng.standard_normal(n)
+    stars = np.digitize(liking, np.quantile(liking, [0.2, 0.4, 0.6, 0.8])) + 1
+    return vectors, stars.astype(float), np.arange(n) // 5
+
+
+def oasis(name: str = "oasis_half") -> tuple[Array, dict[str, Array], Array]:
+    """Features, quintile stars by target, and themes as numbers."""
+    path = ARRAYS / f"{name}.npz"
+    if not path.exists():
+        pytest.skip(f"the taste arrays are not here: {path}")
+    data = np.load(path, allow_pickle=False)
+    stars = {}
+    for target in ("valence_mean", "arousal_mean"):
+        ranks = np.argsort(np.argsort(data[target], kind="stable"), kind="stable")
+        stars[target] = ranks * 5 // len(ranks) + 1.0
+    return data["features"].astype(np.float64), stars, np.unique(data["theme"], return_inverse=True)[1]
+
+
+def test_a_liked_direction_is_found_and_folds_into_one_vector_and_a_bias() -> None:
+    vectors, stars, shoots = liked_direction(300, 20, noise=0.1)
+    model = train(vectors[:200], stars[:200], shoots[:200])
+    predicted = vectors[200:] @ model.weights + model.bias
+    assert taste.rank_correlation(predicted, stars[200:]) > 0.9  # type: ignore[operator]
+    assert np.allclose(model.predict(vectors[200:]), predicted)
+    assert model.cv_rank_correlation is not None
+    assert model.cv_rank_correlation > 0.9
+
+
+def test_left_out_predictions_are_those_of_a_model_fitted_without_the_fold() -> None:
+    vectors, stars, _ = liked_direction(40, 60, noise=0.5)
+    s = taste_ridge.spectrum(vectors)
+    fold = np.array([3, 4, 5, 11])
+    rest = np.setdiff1d(np.arange(40), fold)
+    predicted = taste_ridge.left_out(s, stars, [fold, rest], np.array([0.7]))[0]
+    without = taste_ridge.spectrum(vectors[rest])
+    weights = taste_ridge.weights(without, stars[rest], 0.7)
+    assert np.allclose(predicted[fold], stars[rest].mean() + (vectors[fold] - without.mean) @ weights)
+
+
+@pytest.mark.parametrize(("n", "d"), [(30, 100), (100, 30)])
+def test_weights_are_those_of_scikit_learns_ridge(n: int, d: int) -> None:
+    from sklearn.linear_model import Ridge
+
+    vectors, stars, _ = liked_direction(n, d, noise=0.5)
+    ours = taste_ridge.weights(taste_ridge.spectrum(vectors), stars, 0.3)
+    assert np.allclose(ours, Ridge(alpha=0.3).fit(vectors, stars).coef_)
+
+
+def test_shrunken_predictions_are_spread_again_so_that_match_can_light_up() -> None:
+    vectors, stars, shoots = liked_direction(120, 200, noise=0.5)
+    model = train(vectors, stars, shoots)
+    assert 1.0 < model.spread_factor <= taste.MOST_SPREAD
+    fresh = unit(np.random.default_rng(5).standard_normal((500, 200)))
+    plain = (model.predict(fresh) - stars.mean()) / model.spread_factor
+    assert np.std(model.predict(fresh)) == pytest.approx(model.spread_factor * np.std(plain), rel=1e-3)
+
+
+def test_no_collapse_where_ratings_are_as_many_as_dimensions() -> None:
+    """`Ridge(alpha=1)` on z-scores interpolates near n = d; the first 100 principal components, 100 ratings."""
+    features, stars, themes = oasis()
+    centred = features - features.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    vectors, target = u[:, :100] * s[:100], stars["valence_mean"]
+    ours, theirs = [], []
+    for k in range(20):
+        order = np.random.default_rng(k).permutation(len(target))
+        rated, rest = order[:100], order[100:]
+        model = train(vectors[rated], target[rated], themes[rated])
+        ours.append(taste.rank_correlation(model.predict(vectors[rest]), target[rest]))
+        theirs.append(taste.rank_correlation(_z_scored_ridge(vectors, target, rated, rest), target[rest]))
+    assert np.mean(ours) > 0.38
+    assert np.mean(ours) > np.mean(theirs) + 0.2
+
+
+def _z_scored_ridge(vectors: Array, stars: Array, rated: Array, rest: Array) -> Array:
+    mean, sd = vectors[rated].mean(axis=0), vectors[rated].std(axis=0)
+    z = (vectors - mean) / sd
+    gram = z[rated] @ z[rated].T + np.eye(len(rated))
+    return z[rest] @ z[rated].T @ np.linalg.solve(gram, stars[rated] - stars[rated].mean())
+
+
+def test_left_out_shoots_are_harder_than_shoots_that_were_rated() -> None:
+    rng = np.random.default_rng(2)
+    shoot = np.repeat(np.arange(30), 6)
+    vectors = unit(np.repeat(rng.standard_normal((30, 64)), 6, axis=0) + 0.2 * rng.standard_normal((180, 64)))
+    stars = np.repeat(rng.integers(1, 6, 30), 6).astype(float)
+    model = train(vectors, stars, shoot)
+    assert model.cv_ungrouped is not None
+    assert model.cv_rank_correlation is not None
+    assert model.cv_ungrouped > 0.8
+    assert abs(model.cv_rank_correlation) < 0.4
+
+
+def test_without_signal_the_correlation_is_around_zero_not_strongly_negative() -> None:
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        model = train(unit(rng.standard_normal((60, 30))), rng.integers(1, 6, 60), np.arange(60) // 3, seed)
+        found.append(model.cv_rank_correlation)
+    assert abs(np.mean(found)) < 0.1  # type: ignore[arg-type]
+
+
+def test_look_alikes_in_two_shoots_are_left_out_together() -> None:
+    vectors = unit(np.random.default_rng(0).standard_normal((6, 50)))
+    vectors[5] = vectors[0]
+    merged = taste.merged_groups(vectors, np.array([7, 7, 8, 8, 9, 9]), 0.95)
+    assert merged.tolist() == [7, 7, 8, 8, 7, 7]
+
+
+def test_one_shoot_alone_has_no_figure_for_new_shoots() -> None:
+    vectors, stars, _ = liked_direction(30, 10, noise=0.1)
+    model = train(vectors, stars, np.zeros(30))
+    assert model.cv_rank_correlation is None
+    assert model.cv_ungrouped is not None
+
+
+@pytest.mark.parametrize(("n", "tentative"), [(5, True), (19, True), (20, False)])
+def test_few_ratings_are_tentative(n: int, tentative: bool) -> None:
+    vectors, stars, shoots = liked_direction(n, 30, noise=0.1)
+    model = train(vectors, stars, shoots)
+    assert model.tentative is tentative
+    assert model.n_ratings == n
+
+
+def test_fewer_than_five_ratings_are_refused_with_a_sentence() -> None:
+    with pytest.raises(PermanentError, match="needs 5 rated photographs, and has 4"):
+        train(np.eye(4), np.arange(1, 5), np.arange(4))
+
+
+def test_constant_ratings_give_everything_the_mean() -> None:
+    model = train(np.eye(8), np.full(8, 4.0), np.arange(8))
+    assert np.allclose(model.predict(np.eye(8)), 4.0)
+    assert model.cv_rank_correlation is None
+
+
+def test_one_photograph_again_and_again_gives_everything_the_mean() -> None:
+    model = train(np.tile(np.eye(1, 6), (10, 1)), np.arange(10) % 5 + 1, np.arange(10))
+    assert np.allclose(model.predict(np.eye(6)), 3.0)
+
+
+def test_one_rating_of_each_value_is_enough() -> None:
+    model = train(np.eye(5, 9), np.arange(1, 6), np.arange(5))
+    assert np.isfinite(model.weights).all()
+    assert np.argsort(model.predict(np.eye(5, 9))).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_vectors_that_are_not_finite_are_left_out() -> None:
+    vectors, stars, shoots = liked_direction(30, 10, noise=0.1)
+    broken = vectors.copy()
+    broken[3, 2], broken[7, 0] = np.nan, np.inf
+    keep = np.setdiff1d(np.arange(30), [3, 7])
+    model = train(broken, stars, shoots)
+    assert model.n_ratings == 28
+    assert np.array_equal(model.weights, train(vectors[keep], stars[keep], shoots[keep]).weights)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_the_order_of_the_ratings_changes_nothing(seed: int) -> None:
+    vectors, stars, shoots = liked_direction(40, 12, noise=0.5)
+    vectors[7] = vectors[8]
+    order = np.random.default_rng(seed).permutation(40)
+    one, other = train(vectors, stars, shoots), train(vectors[order], stars[order], shoots[order])
+    assert np.array_equal(one.weights, other.weights)
+    assert (one.bias, one.cv_rank_correlation, one.cv_ungrouped) == (
+        other.bias, other.cv_rank_correlation, other.cv_ungrouped,
+    )  # fmt: skip
+
+
+@given(
+    st.integers(5, 25),
+    st.integers(1, 8),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 1e-30, 1e-8, 1.0, 1e8]),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_goes_in_what_comes_out_is_finite(n: int, d: int, seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = scale * rng.integers(-1, 2, (n, d)).astype(float)
+    model = train(vectors, rng.integers(1, 6, n), rng.integers(0, 4, n))
+    assert np.isfinite(model.weights).all()
+    assert np.isfinite([model.bias, model.spread_factor]).all()
+    fitted = taste.fit(rng.integers(1, 6, n), np.arange(n), vectors, 0)
+    assert np.isfinite(fitted.predict(np.arange(n))).all()
+
+
+def test_two_thousand_ratings_train_in_a_second() -> None:
+    vectors, stars, shoots = liked_direction(2000, 1280, noise=0.5)
+    best = np.inf
+    for _ in range(3):
+        start = time.perf_counter()
+        train(vectors, stars, shoots)
+        best = min(best, time.perf_counter() - start)
+    assert best < 3.0, "the figure itself is in `make bench`; this guards against another order of growth"
+
+
+def test_fit_predicts_better_than_z_scored_ridge_from_few_ratings() -> None:
+    features, stars, _ = oasis()
+    ours, theirs = [], []
+    for k in range(15):
+        order = np.random.default_rng(k).permutation(len(features))
+        rated, rest = order[:20], order[20:]
+        for target in stars.values():
+            model = taste.fit(target[rated], rated, features, seed=0)
+            ours.append(taste.rank_correlation(model.predict(rest), target[rest]))
+            theirs.append(taste.rank_correlation(_z_scored_ridge(features + 0.0, target, rated, rest), target[rest]))
+    assert np.mean(ours) > np.mean(theirs) + 0.02
+
+
+def test_scores_run_from_one_star_to_five() -> None:
+    assert score(np.array([0.0, 1.0, 3.0, 3.82, 5.0, 9.0, np.nan])).tolist() == [0, 0, 50, 70, 100, 100, 0]
+
+
+def test_the_automatic_threshold_shows_the_share_that_is_liked_within_bounds() -> None:
+    scores = np.arange(1000) % 101
+    for share, shown in ((0.10, 0.10), (0.5, 0.20), (0.0, 0.02)):
+        cut = match_threshold_auto(scores, share)
+        assert cut is not None
+        assert np.mean(scores >= cut) == pytest.approx(shown, abs=0.006)
+
+
+def test_the_automatic_threshold_never_empties_match() -> None:
+    assert match_threshold_auto(np.full(50, 40), 0.1) == 40
+    assert match_threshold_auto(np.empty(0), 0.1) is None
+
+
+def test_affinity_is_the_mean_rating_of_a_tag_whatever_its_case() -> None:
+    affinity = tag_affinity([(5, ["Sea", "sea", "dog"]), (2, ["SEA"])])
+    assert affinity == {"sea": TagAffinity(7, 2), "dog": TagAffinity(5, 1)}
+    assert affinity["sea"].mean == 3.5
+
+
+def test_vibe_leaves_the_photos_own_rating_out() -> None:
+    affinity = tag_affinity([(5, ["sea", "dog"]), (2, ["sea"])])
+    assert vibe(["Sea", "cat"], affinity) == 62  # 3.5 stars; halves go to the even side
+    assert vibe(["sea", "dog"], affinity, own_stars=5) == 25
+    assert vibe(["dog"], affinity, own_stars=5) is None
+    assert vibe(["cat"], affinity) is None
