@@ -38,6 +38,8 @@ class ConvertParams(Part):
 
     companion_path: str | None = None
     """The JPEG of a RAW+JPEG pair: the picture is taken from it."""
+    root_path: str | None = None
+    """The library root of `file_path`: tells an unplugged drive from a lost file."""
     sidecar_paths: tuple[str, ...] = ()
     preview_path: str
     thumb_path: str
@@ -50,6 +52,7 @@ class RenderParams(Part):
     """A native-size rendering for 100 % zoom or export, made on request, cached."""
 
     companion_path: str | None = None
+    root_path: str | None = None
     render_path: str
     pixel_cap: int = Field(gt=0)
     quality: int = Field(default=90, ge=1, le=100)
@@ -88,7 +91,7 @@ class BurstsParams(Part):
     """Find bursts in matrices on the shared disk.
 
     `features_path`: float16 (n, d) unit vectors in capture order. `table_path`: a `.npy` structured array with
-    `photo_id i8, at_us i8 (microseconds), body i8 (hash of camera body), focus f4 (NaN unknown)`.
+    `photo_id i8, at_us i8 (microseconds), body i8 (hash of camera body), focus f4, focus_noise f4 (NaN unknown)`.
     `groups_path`: where the consumer writes its answer, int64 (m, 3): photo_id, group number, keeper (0/1/-1 tie).
     """
 

@@ -128,6 +128,7 @@ def _convert_params(settings: Settings, job: Any, row: Any, place: Any) -> Part:
 
     own_place = place["root_id"] == row["root_id"]
     return ConvertParams(
+        root_path=place["path"],
         companion_path=_companion(place),
         sidecar_paths=tuple(_join(row["path"], s) for s in row["sidecar_rel_paths"]) if own_place else (),
         preview_path=path("preview"),
@@ -140,6 +141,7 @@ def _convert_params(settings: Settings, job: Any, row: Any, place: Any) -> Part:
 def _render_params(settings: Settings, job: Any, row: Any, place: Any) -> Part:
     generation = row["derivative_generation"] or 0
     return RenderParams(
+        root_path=place["path"],
         companion_path=_companion(place),
         render_path=str(derivative_path(settings.derivatives_dir, row["id"], generation, "render")),
         pixel_cap=settings.pixel_cap,

@@ -28,14 +28,20 @@ WHERE d.rating IS NOT NULL ORDER BY d.photo_id
 
 # The camera's own clock only: a scan's or an edit's time would link frames that were not taken together.
 _SHOT = """
-SELECT p.id, p.captured_at, p.camera, p.camera_serial, p.focus_score, e.vec
+SELECT p.id, p.captured_at, p.camera, p.camera_serial, p.focus_score, p.focus_noise, e.vec
 FROM photos p JOIN embeddings e ON e.photo_id = p.id AND e.encoder_id = $1
 JOIN gallery g ON g.photo_id = p.id
 WHERE p.captured_source = 'DateTimeOriginal' AND p.status = 'ready' AND NOT g.discarded
 ORDER BY p.camera, p.camera_serial, p.captured_at, p.id
 """
 
-BURST_TABLE = np.dtype([("photo_id", "<i8"), ("at_us", "<i8"), ("body", "<i8"), ("focus", "<f4")])
+BURST_TABLE = np.dtype(
+    [("photo_id", "<i8"), ("at_us", "<i8"), ("body", "<i8"), ("focus", "<f4"), ("focus_noise", "<f4")]
+)
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _number(*parts: object) -> int:
@@ -106,8 +112,8 @@ async def _write_shots(connection: Connection, encoder: Any, n: int, paths: dict
         features[at : at + len(rows)] = np.stack([row["vec"] for row in rows])
         for i, row in enumerate(rows, at):
             micros = np.datetime64(row["captured_at"], "us").astype("i8")
-            focus = np.nan if row["focus_score"] is None else row["focus_score"]
-            table[i] = (row["id"], micros, _number(row["camera"], row["camera_serial"]), focus)
+            body = _number(row["camera"], row["camera_serial"])
+            table[i] = (row["id"], micros, body, *(_or_nan(row[n]) for n in ("focus_score", "focus_noise")))
         at += len(rows)
     features.flush()
     await asyncio.to_thread(transit.save, paths["table"], table)
