@@ -18,7 +18,8 @@ from domain.errors import PermanentError
 ResizeMode = Literal["shortest", "squash", "longest"]
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _DRAFT_MARGIN = 1.0
-"""A scaled JPEG decode keeps at least this many times the pixels that are asked for along each edge."""
+"""A scaled JPEG decode keeps at least this many times the pixels that are asked for along each edge. Twice would cost
+twice the time and change a vector's cosine by 0.002 (24 photographs, EfficientNet-Lite2)."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,6 @@ class Framing:
     size: int
     mode: ResizeMode = "shortest"
     interpolation: str = "bicubic"
-    crop: float = 1.0
-    """Share of the scaled picture's short edge that the centre crop keeps (`shortest` only)."""
     fill: int = 0
 
 
@@ -57,10 +56,9 @@ def _scaled_size(size: tuple[int, int], framing: Framing) -> tuple[int, int]:
     width, height = size
     if framing.mode == "squash":
         return framing.size, framing.size
-    edge = round(framing.size / framing.crop) if framing.mode == "shortest" else framing.size
     against = min(size) if framing.mode == "shortest" else max(size)
     # Truncated like torchvision's Resize, so that the pixels are those the network was trained with.
-    return max(1, int(width * edge / against)), max(1, int(height * edge / against))
+    return max(1, int(width * framing.size / against)), max(1, int(height * framing.size / against))
 
 
 def _framed(image: Image.Image, framing: Framing) -> NDArray[np.uint8]:
