@@ -5,9 +5,32 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-PICTURE_EXTENSIONS = frozenset(".tif .tiff .jpg .jpeg .png .webp .bmp .tga .psd .heic .heif .hif .avif".split())
+PICTURE_EXTENSIONS = frozenset(
+    [".tif", ".tiff", ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tga", ".psd", ".heic", ".heif", ".hif", ".avif"]
+)
 RAW_EXTENSIONS = frozenset(
-    ".cr2 .cr3 .crw .nef .arw .dng .raf .orf .rw2 .pef .srw .x3f .3fr .erf .mef .mos .nrw .kdc .dcr .raw".split()
+    [
+        ".cr2",
+        ".cr3",
+        ".crw",
+        ".nef",
+        ".arw",
+        ".dng",
+        ".raf",
+        ".orf",
+        ".rw2",
+        ".pef",
+        ".srw",
+        ".x3f",
+        ".3fr",
+        ".erf",
+        ".mef",
+        ".mos",
+        ".nrw",
+        ".kdc",
+        ".dcr",
+        ".raw",
+    ]
 )
 PHOTO_EXTENSIONS = PICTURE_EXTENSIONS | RAW_EXTENSIONS
 

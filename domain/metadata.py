@@ -77,7 +77,7 @@ def read_metadata(path: Path) -> Metadata:
         tags = _tags(exif)
         rating = _embedded_rating(image)
         known = _known(exiv2, exif)
-    except Exception:  # noqa: BLE001 - a parser's complaint about metadata never costs the picture
+    except Exception:
         return _raw_metadata(path)
     return metadata_of(tags, rating, **known)
 
@@ -175,7 +175,7 @@ def _sidecar_stars(path: Path) -> tuple[int, Stars | None] | None:
         image = exiv2.ImageFactory.open(text)
         image.readMetadata()
         rating = _xmp_rating(image)
-    except Exception:  # noqa: BLE001 - a broken sidecar says nothing
+    except Exception:
         return None
     return None if rating is None else (info.st_mtime_ns, stars_of(rating))
 
@@ -308,7 +308,7 @@ def _raw_metadata(path: Path) -> Metadata:
             return _big_tiff_metadata(path)
         if sniff_bytes(head, path.suffix) == "raw":
             return _libraw_metadata(path)
-    except Exception:  # noqa: BLE001 - as above
+    except Exception:
         return Metadata()
     return Metadata()
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 from domain.formats import RAW_EXTENSIONS, file_kind
 
-RAW_FOLDERS = frozenset("raw raws nef cr2 cr3 arw dng raf orf rw2".split())
-JPEG_FOLDERS = frozenset("jpg jpeg jpegs jpgs".split())
+RAW_FOLDERS = frozenset(["raw", "raws", "nef", "cr2", "cr3", "arw", "dng", "raf", "orf", "rw2"])
+JPEG_FOLDERS = frozenset(["jpg", "jpeg", "jpegs", "jpgs"])
 JPEG_EXTENSIONS = frozenset((".jpg", ".jpeg"))
 
 Found = tuple[str, str]

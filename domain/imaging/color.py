@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}
+TONE_STRENGTH = 32.0
+"""Mean chroma above which one colour is no toning."""
 TONE_TOLERANCE = 4.0
 """Chroma levels by which a tinted (sepia, selenium) frame may stray from one colour for each brightness."""
 
@@ -30,7 +32,7 @@ def _default_cmyk_profile() -> bytes | None:
 
         blob = pyvips.Operation.call("profile_load", "cmyk")
         return bytes(blob) if blob else None
-    except Exception:  # noqa: BLE001 - without libvips Pillow's plain formula serves
+    except Exception:
         return None
 
 
@@ -48,6 +50,11 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
+
+
+def has_transform(mode: str, icc: bytes | None) -> bool:
+    """Whether a picture of this mode with this profile changes on its way to sRGB."""
+    return mode == "CMYK" or (icc is not None and _transform(icc, mode) is not None)
 
 
 def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -71,6 +78,8 @@ def is_monochrome(srgb: Image.Image) -> bool:
     luma, *chroma = (c.ravel().astype(np.float64) for c in np.moveaxis(np.asarray(small.convert("YCbCr")), 2, 0))
     if all(np.percentile(np.abs(c - 128), 99.5) <= 2 for c in chroma):
         return True
+    if any(np.abs(c - 128).mean() > TONE_STRENGTH for c in chroma):
+        return False
     return all(np.percentile(np.abs(c - _by_brightness(luma, c)), 99) <= TONE_TOLERANCE for c in chroma)
 
 

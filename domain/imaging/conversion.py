@@ -252,7 +252,7 @@ def _tiff(path: Path, want: Want) -> Picture:
 
 def _measured(picture: Picture, preview_path: Path, thumb_path: Path) -> dict[str, Any]:
     preview = color.to_srgb(scale.scaled(picture, PREVIEW_EDGE), picture.icc)
-    grey = np.asarray(scale.scaled_grey(picture, preview, LONG_EDGE))
+    grey = np.asarray(scale.scaled_grey(picture, LONG_EDGE))
     focus = _focus(picture, preview)
     preview = scale.upright(preview, picture.orientation)
     thumb = scale.shrunk(preview, THUMB_EDGE)

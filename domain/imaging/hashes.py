@@ -50,7 +50,7 @@ class FileHashing:
     def _run(self) -> None:
         try:
             self._digest = file_hash(self._path)
-        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
+        except BaseException as error:
             self._error = error
 
     def result(self) -> bytes:

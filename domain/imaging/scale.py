@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from domain.imaging.color import has_transform, to_srgb
 from domain.imaging.focus import FocusMeter
 from domain.imaging.picture import Picture, Want
 
@@ -75,9 +77,14 @@ def scaled(picture: Picture, edge: int) -> Image.Image:
     return picture.image.resize(size, Image.Resampling.LANCZOS, box=box)
 
 
-def scaled_grey(picture: Picture, srgb: Image.Image, edge: int) -> Image.Image:
-    """A grey copy with a long edge of at most `edge`, unturned, from the picture's sRGB preview."""
-    return shrunk(srgb if srgb.mode == "L" else srgb.convert("L"), edge)
+def scaled_grey(picture: Picture, edge: int) -> Image.Image:
+    """A grey sRGB copy with a long edge of at most `edge`, unturned.
+
+    Made from the decoded picture and not from its preview: scaling twice costs sharpness that is being measured.
+    """
+    if picture.image.mode == "RGB" and not has_transform(picture.image.mode, picture.icc):
+        picture = replace(picture, image=picture.image.convert("L"))
+    return to_srgb(scaled(picture, edge), picture.icc).convert("L")
 
 
 def shrunk(image: Image.Image, edge: int) -> Image.Image:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from domain.sampling import draw_key
-
 from contracts.results import ScannedFile, ScanPayload, SkippedPath
 from contracts.settings import Settings
+from domain.sampling import draw_key
 from web import jobs, registration
 from web.database import Connection
 from web.results.applied import Applied, Matched

@@ -1,0 +1,29 @@
+"""The API of the pages and of programs: one module a noun, put together in `router`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from web.api import (
+    bursts,
+    decisions,
+    failed,
+    folders,
+    imports,
+    logs,
+    photos,
+    projects,
+    search,
+    stages,
+    taste,
+    trash,
+    uploads,
+)
+
+router = APIRouter(prefix="/api")
+for part in (
+    imports, folders, photos, decisions, failed, trash, uploads, stages, bursts, projects, logs, taste, search
+):  # fmt: skip
+    router.include_router(part.router)
+
+__all__ = ["router"]

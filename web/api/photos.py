@@ -1,0 +1,84 @@
+"""Photographs: pages of a view, ordered ids, items by id, renderings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from web import gallery, jobs
+from web.api.shapes import PhotoId
+from web.context import Db, Here, Json
+from web.gallery_query import GalleryQuery
+from web.items import item, items
+from web.renderings import request_rendering
+
+router = APIRouter(tags=["photos"])
+
+PAGE = 60
+LARGEST_PAGE = 500
+
+
+class PageQuery(GalleryQuery):
+    """A view, and where in it."""
+
+    cursor: str | None = Field(default=None, max_length=1000)
+    limit: int = Field(default=PAGE, ge=1, le=LARGEST_PAGE)
+
+    def view(self) -> GalleryQuery:
+        return GalleryQuery.model_validate(self.model_dump(by_alias=True, exclude={"cursor", "limit"}))
+
+
+class SomeIds(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[int] = Field(max_length=LARGEST_PAGE)
+
+
+@router.get("/photos")
+async def page(db: Db, query: Annotated[PageQuery, Query()]) -> Json:
+    """One page of a view. Photos without the sort's key come last in both directions; a leading `-` is descending."""
+    found = await gallery.page(db, query.view(), query.limit, query.cursor)
+    return Json(
+        {
+            "items": await items(db, found.ids),
+            "next_cursor": found.next_cursor,
+            "total": found.total,
+            "sort": str(found.order),
+        }
+    )
+
+
+@router.get("/photos/ids")
+async def ids(db: Db, query: Annotated[GalleryQuery, Query()]) -> Json:
+    """Every id of the view, in order."""
+    ordered = await gallery.ordered_ids(db, query)
+    return Json({"ids": ordered, "total": len(ordered)})
+
+
+@router.post("/photos/by-ids")
+async def by_ids(request: SomeIds, db: Db, query: Annotated[GalleryQuery, Query()]) -> Json:
+    """Items in the order of `ids`, and which of them the view of the query string holds."""
+    return Json({"items": await items(db, request.ids), "in_view": await gallery.ids_in_view(db, query, request.ids)})
+
+
+@router.get("/photos/{photo_id}")
+async def one(photo_id: PhotoId, db: Db) -> Json:
+    """One photo with all that is known of it. What a person opens is curated earlier."""
+    found: dict[str, Any] = await item(db, photo_id)
+    exif = await db.fetchval("SELECT exif FROM photo_exif WHERE photo_id = $1", photo_id)
+    places = await db.fetch(
+        """SELECT r.path || '/' || l.rel_path AS path FROM photo_locations l JOIN library_roots r ON r.id = l.root_id
+           WHERE l.photo_id = $1 ORDER BY 1""",
+        photo_id,
+    )
+    await jobs.raise_priority(db, "curate", [photo_id], jobs.PRIORITY_OPENED)
+    return Json(found | {"exif": exif or {}, "other_locations": [row["path"] for row in places]})
+
+
+@router.post("/photos/{photo_id}/render")
+async def render(photo_id: PhotoId, db: Db, here: Here) -> Json:
+    """A native-size rendering: its address (200), or 202 while it is made; the `photos` event says when it is there."""
+    url = await request_rendering(db, here.settings, photo_id)
+    return Json({"ready": url is not None, "url": url}, 202 if url is None else 200)

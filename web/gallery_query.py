@@ -1,0 +1,161 @@
+"""What a view of the gallery asks for, and its translation to conditions on the read model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Tab = Literal["all", "for_projects", "match", "no_match", "rated", "unrated", "unseen", "bursts", "rejected", "failed"]
+SortKey = Literal["preference", "captured", "newest", "vibe", "rating", "sharpness", "focus", "exposure", "name"]
+
+TABS: tuple[Tab, ...] = get_args(Tab)
+TAB_BITS: dict[Tab, int] = {tab: 1 << n for n, tab in enumerate(TABS)}
+"""As `tab_bits()` of the first migration has them (a test compares)."""
+RARE_BITS = 770
+"""The predicate of the index `gallery_rare_tabs`: for_projects, rejected, failed."""
+
+SORT_COLUMNS: dict[SortKey, str] = {
+    "preference": "preference",
+    "captured": "captured_at",
+    "newest": "photo_id",
+    "vibe": "vibe",
+    "rating": "rating",
+    "sharpness": "sharpness",
+    "focus": "focus",
+    "exposure": "exposure",
+    "name": "name",
+}
+_NUMBERS = ("preference", "vibe", "rating", "technical", "sharpness", "exposure", "focus")
+SORT_PATTERN = "^-?(" + "|".join(SORT_COLUMNS) + ")$"
+
+
+class GalleryQuery(BaseModel):
+    """One view: a tab, facets, a search, an order. Absent facets hold nothing back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    filter: Tab = "all"
+    sort: str | None = Field(default=None, pattern=SORT_PATTERN)
+    """Absent: `-preference` once a taste model exists, `-captured` before."""
+    q: str | None = Field(default=None, max_length=200)
+    project: str | None = Field(default=None, max_length=200)
+    folder: str | None = Field(default=None, max_length=4096)
+    """Absolute path; photos below it are included. Nothing is looked up on the disk."""
+    import_id: int | None = Field(default=None, alias="import")
+    camera: str | None = Field(default=None, max_length=200)
+    lens: str | None = Field(default=None, max_length=200)
+    type: str | None = Field(default=None, max_length=50)
+    tag: str | None = Field(default=None, max_length=100)
+    min_preference: float | None = None
+    max_preference: float | None = None
+    min_vibe: float | None = None
+    max_vibe: float | None = None
+    min_rating: float | None = None
+    max_rating: float | None = None
+    min_technical: float | None = None
+    max_technical: float | None = None
+    min_sharpness: float | None = None
+    max_sharpness: float | None = None
+    min_exposure: float | None = None
+    max_exposure: float | None = None
+    min_focus: float | None = None
+    max_focus: float | None = None
+
+    def only_tab(self) -> bool:
+        """Whether nothing but the tab filters: then the counters know the total."""
+        return not self.model_dump(exclude={"filter", "sort"}, exclude_none=True)
+
+
+@dataclass
+class Where:
+    """Conditions with their values: `$n` in the text, the values apart."""
+
+    conditions: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def bind(self, value: Any) -> str:
+        """The placeholder of `value`."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def add(self, condition: str) -> None:
+        self.conditions.append(condition)
+
+    def sql(self) -> str:
+        return " AND ".join(self.conditions) or "true"
+
+
+def conditions(query: GalleryQuery) -> Where:
+    """The query's tab, facets and search, for `FROM gallery g`."""
+    where = Where()
+    bit = TAB_BITS[query.filter]
+    if bit & RARE_BITS:
+        where.add(f"g.tabs & {RARE_BITS} <> 0")  # the partial index's own words
+    where.add(f"g.tabs & {bit} <> 0")
+    for name, facet in _FACETS.items():
+        value = getattr(query, name)
+        if value is not None:
+            facet(where, value)
+    for name in _NUMBERS:
+        for prefix, sign in (("min", ">="), ("max", "<=")):
+            value = getattr(query, f"{prefix}_{name}")
+            if value is not None:
+                where.add(f"g.{name} {sign} {where.bind(value)}::float8")
+    return where
+
+
+def _equals(column: str) -> Callable[[Where, Any], None]:
+    return lambda where, value: where.add(f"g.{column} = {where.bind(value)}")
+
+
+def _project(where: Where, name: str) -> None:
+    where.add(f"g.project_id = (SELECT id FROM projects WHERE lower(name) = lower({where.bind(name)}))")
+
+
+def _tag(where: Where, tag: str) -> None:
+    bound = where.bind(tag.strip().lower())
+    where.add(f"g.photo_id IN (SELECT photo_id FROM photo_tags WHERE tag = {bound})")
+
+
+def _folder(where: Where, path: str) -> None:
+    """Below `path`, which may be a root, lie in one, or hold one. The sub-queries run once, not once a row."""
+    bound = where.bind(path.rstrip("/")) + "::text || '/'"
+    within = f"FROM library_roots WHERE starts_with({bound}, {_ROOT}) ORDER BY length(path) DESC LIMIT 1"
+    where.add(
+        f"""(g.root_id = ANY (ARRAY(SELECT id FROM library_roots WHERE starts_with({_ROOT}, {bound})))
+             OR g.root_id = (SELECT id {within})
+                AND starts_with(g.folder || '/', (SELECT substr({bound}, length({_ROOT}) + 1) {within})))"""
+    )
+
+
+_ROOT = "rtrim(path, '/') || '/'"
+
+
+def _search(where: Where, text: str) -> None:
+    """Part of the file name, a word of what the model saw, or a tag."""
+    words = text.strip()
+    if not words:
+        return
+    escaped = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    name, said, tag = where.bind(f"%{escaped}%"), where.bind(words), where.bind(words.lower())
+    where.add(
+        f"""(g.name LIKE {name}
+             OR g.photo_id IN (SELECT photo_id FROM photo_metadata
+                               WHERE words @@ websearch_to_tsquery('english', {said}))
+             OR g.photo_id IN (SELECT photo_id FROM photo_tags WHERE tag = {tag}))"""
+    )
+
+
+_FACETS: dict[str, Callable[[Where, Any], None]] = {
+    "import_id": _equals("import_id"),
+    "camera": _equals("camera"),
+    "lens": _equals("lens"),
+    "type": _equals("content_type"),
+    "project": _project,
+    "folder": _folder,
+    "tag": _tag,
+    "q": _search,
+}
