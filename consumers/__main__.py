@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from consumers import journal
 from consumers.runner import Runner
 from consumers.stage import StageWorker
 from contracts.settings import Settings
+
+if TYPE_CHECKING:
+    from consumers.text import TextServer
 
 STAGES = ("scan", "convert", "curate", "embed", "taste", "bursts", "text")
 
@@ -59,7 +64,14 @@ def main() -> None:
     else:
         runner = Runner(_worker(options.stage, settings, options.decoder), settings)
     _stop_on_signal(runner.stop)
+    serve(runner)
+
+
+def serve(runner: Runner | TextServer) -> None:
+    """Runs until stopped. Slots that outlast the grace are not waited for: their claims are back in the queue."""
     runner.run()
+    if isinstance(runner, Runner) and runner.unfinished:
+        os._exit(0)
 
 
 def _stop_on_signal(stop: Callable[[], None]) -> None:

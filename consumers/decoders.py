@@ -28,7 +28,7 @@ import orjson
 from consumers.errors import DecoderDiedError, DecoderHungError
 from domain.errors import DomainError, PermanentError, TransientError, UnavailableError
 
-PRELOAD = "consumers.decoder_child"
+PRELOAD = ["consumers.fork_server", "consumers.decoder_child"]
 _POLL_S = 0.05
 _GROWTH_MB = 400
 """A child that holds this much more than when it was fresh is replaced between two files."""
@@ -44,7 +44,7 @@ class DecoderPool:
 
     def __init__(self, children: int, *, files_per_child: int, memory_mb: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([PRELOAD])
+        self._context.set_forkserver_preload(PRELOAD)
         self._free: LifoQueue[_Child] = LifoQueue()
         self._children = [_Child(self._context, files_per_child, memory_mb) for _ in range(children)]
         for child in self._children:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+import orjson
+
 from contracts.claims import ClaimCheck
 from contracts.results import ErrorEnvelope, Failure, FailureKind
 from domain.errors import DomainError, PermanentError, TransientError, UnavailableError
@@ -96,4 +98,9 @@ def _envelope(claim: ClaimCheck, error: BaseException) -> ErrorEnvelope:
 
 
 def _plain(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | bool | list | dict)
+    """Whether it can travel as JSON."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import pika
@@ -27,10 +26,11 @@ from pika.exceptions import AMQPError, UnroutableError
 from pydantic import BaseModel, ValidationError
 
 from consumers.errors import failure_of
+from consumers.in_hand import InHand, Work
 from consumers.stage import StageWorker
 from contracts import topology
 from contracts.claims import ClaimCheck
-from contracts.reports import ClaimInHand, WorkerReport
+from contracts.reports import WorkerReport
 from contracts.results import Failure, Result
 from contracts.settings import Settings
 
@@ -44,18 +44,6 @@ _PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/js
 _LOST = (AMQPError, OSError)
 
 
-@dataclass
-class Work:
-    """A claim in our hands. `tag` is None while no open channel knows of it (the connection was lost)."""
-
-    claim: ClaimCheck
-    tag: int | None
-    urgent: bool
-    since: float
-    running: bool = False
-    answer: Result | Failure | None = None
-
-
 class Runner:
     """Takes claims of one stage until `stop`."""
 
@@ -65,8 +53,7 @@ class Runner:
         self._heartbeat_s = heartbeat_s
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._pool = ThreadPoolExecutor(worker.slots, thread_name_prefix=worker.name)
-        self._work: dict[str, Work] = {}
-        self._waiting: tuple[deque[str], deque[str]] = (deque(), deque())  # urgent ones first
+        self._in_hand = InHand()
         self._inbox: deque[Callable[[], None]] = deque()
         self._busy = 0
         self._done = 0
@@ -97,6 +84,11 @@ class Runner:
                 delay = min(delay * 2, _LONGEST_DELAY_S)
         self._finish()
 
+    @property
+    def unfinished(self) -> int:
+        """Slots that still work. After `run` their claims are back in the queue, and nobody waits for them."""
+        return self._busy
+
     # --- connection ---------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
@@ -108,12 +100,17 @@ class Runner:
         self._channel = self._connection.channel()
         declare(self._channel)
         self._channel.confirm_delivery()
+        self._channel.add_on_cancel_callback(self._cancelled)
         self._channel.basic_qos(prefetch_count=self._prefetch())
         self._consumers = [
             self._channel.basic_consume(queue, self._take) for queue in topology.queues_of_consumer(self._worker.name)
         ]
         self._report()
         log.info("consumer_ready", stage=self._worker.name, slots=self._worker.slots, prefetch=self._prefetch())
+
+    def _cancelled(self, _method: Any) -> None:
+        """The broker ended a consumer of ours: somebody deleted its queue. Connecting anew declares it again."""
+        raise ConnectionError("A queue of ours was deleted.")
 
     def _prefetch(self) -> int:
         return self._settings.prefetch or self._worker.slots * self._worker.batch
@@ -123,22 +120,18 @@ class Runner:
         with suppress(Exception):
             self._connection.close()
         self._connection = self._channel = None
-        for queue in self._waiting:
-            for claim_id in queue:
-                self._work.pop(claim_id, None)
-            queue.clear()
-        for work in self._work.values():
-            work.tag = None
+        self._in_hand.forget_tags()
 
     def _serve(self) -> None:
         while not self._stop.is_set():
             self._do_steps()
+            self._fill_slots()  # between events, so that a batch holds all that came meanwhile
             self._connection.process_data_events(time_limit=0.5)
             self._report_when_due()
 
     def _finish(self) -> None:
         """The grace period: no new claims, answers still go out, the rest goes back to the queue."""
-        self._drop_waiting()
+        self._in_hand.forget_waiting()
         deadline = time.monotonic() + self._settings.grace_s
         try:
             if self._channel is not None:
@@ -158,11 +151,6 @@ class Runner:
             self._pool.shutdown(wait=False, cancel_futures=True)
         log.info("consumer_stopped", stage=self._worker.name, unfinished=self._busy)
 
-    def _drop_waiting(self) -> None:
-        for queue in self._waiting:
-            while queue:
-                self._work.pop(queue.popleft(), None)
-
     # --- claims -------------------------------------------------------------------------------------------------------
 
     def _take(self, channel: BlockingChannel, method: Any, _properties: Any, body: bytes) -> None:
@@ -173,21 +161,19 @@ class Runner:
         except (ValidationError, ValueError) as error:
             self._park(channel, method, body, error)
             return
-        known = self._work.get(claim.claim_id)
+        known = self._in_hand.find(claim.claim_id)
         if known is not None:
             self._adopt(known, method.delivery_tag)
             return
         urgent = method.routing_key == topology.now_queue(self._worker.name)
-        self._work[claim.claim_id] = Work(claim, method.delivery_tag, urgent, time.monotonic())
-        self._waiting[0 if urgent else 1].append(claim.claim_id)
-        self._fill_slots()
+        self._in_hand.add(claim, method.delivery_tag, urgent=urgent)
 
     def _adopt(self, work: Work, tag: int) -> None:
         """The same claim once more: after a reconnect its new delivery replaces the lost one; a copy is let go."""
         if work.tag is not None:
             self._channel.basic_ack(tag)
             return
-        work.tag = tag
+        work.tag, work.orphaned = tag, None
         log.info("claim_adopted", claim_id=work.claim.claim_id)
         if work.answer is not None:
             self._hand_over(work)
@@ -202,21 +188,11 @@ class Runner:
 
     def _fill_slots(self) -> None:
         while self._busy < self._worker.slots and not self._stop.is_set():
-            claims = self._next_batch()
+            claims = self._in_hand.next_batch(self._worker.batch)
             if not claims:
                 return
             self._busy += 1
             self._pool.submit(self._work_on, claims)
-
-    def _next_batch(self) -> list[ClaimCheck]:
-        """Urgent claims first; a batch holds one kind only, so that nobody waits for a batch to fill."""
-        for queue in self._waiting:
-            if queue:
-                taken = [self._work[queue.popleft()] for _ in range(min(self._worker.batch, len(queue)))]
-                for work in taken:
-                    work.running = True
-                return [work.claim for work in taken]
-        return []
 
     # --- in a slot ----------------------------------------------------------------------------------------------------
 
@@ -232,8 +208,8 @@ class Runner:
             )
         try:
             for claim, outcome in self._worker.run(claims):
-                open_claims.pop(claim.claim_id, None)
                 self._answer(claim, outcome, time.monotonic() - start)
+                open_claims.pop(claim.claim_id, None)
         except BaseException as error:  # a bug, or the interpreter ending: either way nobody waits for ever
             for claim in open_claims.values():
                 self._answer(claim, error, time.monotonic() - start)
@@ -252,11 +228,12 @@ class Runner:
                 generation=claim.generation, attempt=claim.attempt, worker=self._name, seconds=seconds,
                 payload=outcome.model_dump(mode="json"),
             )  # fmt: skip
+        body = answer.to_bytes()  # here, so that what cannot be written counts as this claim's bug
 
         def finished() -> None:
-            work = self._work.get(claim.claim_id)
+            work = self._in_hand.find(claim.claim_id)
             if work is not None:
-                work.running, work.answer = False, answer
+                work.running, work.answer = False, body
                 self._hand_over(work)
 
         self._soon(finished)
@@ -275,21 +252,23 @@ class Runner:
 
     def _slot_free(self) -> None:
         self._busy -= 1
-        self._fill_slots()
 
     def _hand_over(self, work: Work) -> None:
         """Publishes, waits for the broker's confirm, acknowledges, forgets."""
         if work.answer is None or work.tag is None or self._channel is None:
             return  # the broker hands the claim out again, and the answer is given then
-        body = work.answer.to_bytes()
         try:
-            self._channel.basic_publish(topology.RESULTS, topology.RESULTS_QUEUE, body, _PERSISTENT, mandatory=True)
+            self._publish(work.answer)
         except UnroutableError:
             declare(self._channel)  # somebody removed the queue
-            self._channel.basic_publish(topology.RESULTS, topology.RESULTS_QUEUE, body, _PERSISTENT, mandatory=True)
+            self._publish(work.answer)
         self._channel.basic_ack(work.tag)
-        self._work.pop(work.claim.claim_id, None)
+        self._in_hand.remove(work)
         self._done += 1
+
+    def _publish(self, body: bytes) -> None:
+        """Returns when the broker has it: the channel confirms."""
+        self._channel.basic_publish(topology.RESULTS, topology.RESULTS_QUEUE, body, _PERSISTENT, mandatory=True)
 
     # --- reports ------------------------------------------------------------------------------------------------------
 
@@ -298,18 +277,12 @@ class Runner:
             self._report()
 
     def _report(self, *, stopping: bool = False) -> None:
-        now = time.monotonic()
-        self._next_report = now + REPORT_EVERY_S
-        in_hand = tuple(
-            ClaimInHand(
-                claim_id=w.claim.claim_id, stage=w.claim.stage, subject_id=w.claim.subject_id, seconds=now - w.since
-            )
-            for w in self._work.values()
-        )
+        self._in_hand.forget_orphans()
+        self._next_report = time.monotonic() + REPORT_EVERY_S
         report = WorkerReport(
             worker=self._name, stage=self._worker.name, host=socket.gethostname(), pid=os.getpid(),
-            slots=self._worker.slots, in_hand=in_hand, encoder=self._worker.encoder, memory_mb=self._memory_mb(),
-            done=self._done, stopping=stopping,
+            slots=self._worker.slots, in_hand=self._in_hand.reported(), encoder=self._worker.encoder,
+            memory_mb=self._memory_mb(), done=self._done, stopping=stopping,
         )  # fmt: skip
         self._channel.basic_publish(topology.REPORTS, "", report.to_bytes())
 
