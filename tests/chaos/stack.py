@@ -72,6 +72,7 @@ class Stack:
             "RABBITMQ_MANAGEMENT_URL": self.servers.management_url,
             "FREE_DISK_GB": "0",
             "STUCK_AFTER_SECONDS": "4",
+            "CONVERT_TIMEOUT_SECONDS": "5",
             "FINESHYT_ENCODER": "bundled",
             "LLM_BASE_URL": "http://127.0.0.1:9/v1/",
             "LOG_FORMAT": "json",

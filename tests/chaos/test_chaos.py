@@ -6,12 +6,15 @@ in flight.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 
 from contracts import topology
 from tests.chaos.photographs import make_photographs
@@ -133,20 +136,33 @@ async def test_claims_are_delivered_twice(flight: InFlight) -> None:
 
 async def test_results_arrive_out_of_order(flight: InFlight) -> None:
     """Answers are held back while the writer is away, and handed over in reverse."""
+    await flight.at_least(5)
     flight.stack.kill("results")
     connection = await aio_pika.connect(flight.stack.servers.amqp_url)
     async with connection:
         channel = await connection.channel(publisher_confirms=True)
+        await channel.set_qos(prefetch_count=10 * PHOTOGRAPHS)
         queue = await channel.get_queue(topology.RESULTS_QUEUE, ensure=False)
-        held = []
-        while (message := await queue.get(fail=False, timeout=5)) is not None:
-            held.append(message)
+        held: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        tag = await queue.consume(held.put)  # the queue has a single active consumer: with the writer gone, this one
+        messages = await _collect(held)
+        await queue.cancel(tag)
         exchange = await channel.get_exchange(topology.RESULTS, ensure=False)
-        for message in reversed(held):
+        for message in reversed(messages):
             await exchange.publish(aio_pika.Message(message.body, delivery_mode=2), topology.RESULTS_QUEUE)
             await message.ack()
+    assert len(messages) > 1
     flight.stack.start("results")
     await flight.settle()
+
+
+async def _collect(held: asyncio.Queue[AbstractIncomingMessage]) -> list[AbstractIncomingMessage]:
+    """Everything until nothing came for two seconds."""
+    messages = [await asyncio.wait_for(held.get(), 60)]
+    with suppress(TimeoutError):
+        while True:
+            messages.append(await asyncio.wait_for(held.get(), 2))
+    return messages
 
 
 async def test_all_queues_are_purged_and_reconcile_brings_the_work_back(flight: InFlight) -> None:

@@ -192,19 +192,19 @@ class Postgres:
         return asked.returncode == 0
 
     def _make_database(self) -> None:
-        import asyncio
+        """By Postgres' own programs: a caller may have an event loop running, so none is started here."""
+        if self._client("psql", "-tAc", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", "postgres") != "1":
+            self._client("createdb", DATABASE)
 
-        import asyncpg
-
-        async def make() -> None:
-            connection = await asyncpg.connect(self.url("postgres"))
-            try:
-                if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
-                    await connection.execute(f'CREATE DATABASE "{DATABASE}"')
-            finally:
-                await connection.close()
-
-        asyncio.run(make())
+    def _client(self, program: str, *arguments: str) -> str:
+        server = ("-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-w")
+        asked = subprocess.run(
+            [str(binaries() / program), *server, *arguments],
+            capture_output=True, text=True, env=_environment() | {"PGPASSWORD": self.password}, check=False,
+        )  # fmt: skip
+        if asked.returncode != 0:
+            raise StartError(f"Postgres started, but {program} failed: {asked.stderr.strip()[-1000:]}")
+        return asked.stdout.strip()
 
 
 def _environment() -> dict[str, str]:
