@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from domain.errors import PermanentError, TransientError, UnavailableError
 from domain.formats import SNIFFED_BYTES, FileKind, Format, file_kind, sniff_bytes
@@ -81,21 +82,22 @@ class reachable:  # noqa: N801 - reads as a statement: `with reachable(path):`
 
 
 def _raise_unreachable(path: Path, error: OSError) -> None:
-    name, detail = printable(path.name), {"op": "read", "detail": str(error)}
+    name = printable(path.name)
+    more: dict[str, Any] = {"op": "read", "detail": str(error)}
     if error.errno in _AWAY:
         raise UnavailableError(
-            f"{name} cannot be read because its drive does not answer; connect the drive again.", **detail
+            f"{name} cannot be read because its drive does not answer; connect the drive again.", **more
         ) from error
     if error.errno in _GONE:
         raise TransientError(
-            f"{name} is no longer in {printable(path.parent)}; connect its drive, or put the file back.", **detail
+            f"{name} is no longer in {printable(path.parent)}; connect its drive, or put the file back.", **more
         ) from error
     if error.errno in (errno.EACCES, errno.EPERM):
         raise PermanentError(
-            f"{name} may not be read by this program; change its permissions and retry.", **detail
+            f"{name} may not be read by this program; change its permissions and retry.", **more
         ) from error
     if error.errno == errno.EISDIR:
-        raise PermanentError(f"{name} is a folder and no photograph.", **detail) from error
+        raise PermanentError(f"{name} is a folder and no photograph.", **more) from error
 
 
 def require_root(root: Path) -> None:
@@ -201,8 +203,8 @@ class _FolderWalk:
         return True
 
     def _is_walked(self, real: str) -> bool:
-        inner = os.path.relpath(real, self.real_root)
-        hidden = any(part.startswith(".") and part != "." for part in inner.split(os.sep))
+        inner = Path(os.path.relpath(real, self.real_root))
+        hidden = any(part.startswith(".") and part != "." for part in inner.parts)
         return not hidden or _inside(os.path.realpath(self.folder), real)
 
     def _siblings(self) -> list[SiblingFolder]:

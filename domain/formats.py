@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import PurePath
 from typing import Literal
 
 PICTURE_EXTENSIONS = frozenset(
@@ -50,11 +50,17 @@ _RAW_MAGICS: tuple[tuple[int, bytes], ...] = (
     (0, b"IIU\0"),  # Panasonic RW2, old Leica RAW
     (0, b"\0MRM"),
 )
+_BMP_HEADERS = frozenset((12, 16, 40, 52, 56, 64, 108, 124))
+"""Sizes of the second header of a BMP: "BM" alone begins many a text."""
+_PLAIN_MAGICS: tuple[tuple[bytes, Format], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"8BPS", "psd"),
+)
 
 
 def file_kind(name: str) -> FileKind | None:
     """What the extension promises; None for anything that is no photograph."""
-    extension = os.path.splitext(name)[1].lower()
+    extension = PurePath(name).suffix.lower()
     if extension in RAW_EXTENSIONS:
         return "raw"
     return "picture" if extension in PICTURE_EXTENSIONS else None
@@ -85,16 +91,18 @@ def _sniff_iso(head: bytes) -> Format:
 
 
 def _sniff_plain(head: bytes, extension: str) -> Format:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
+    for magic, found in _PLAIN_MAGICS:
+        if head.startswith(magic):
+            return found
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "webp"
-    if head.startswith(b"8BPS"):
-        return "psd"
-    if head.startswith(b"BM") and extension == ".bmp":
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "bmp"
-    if _is_text(head):
-        return "text"
+    return "text" if _is_text(head) else _promised(extension)
+
+
+def _promised(extension: str) -> Format:
+    """What only the extension can tell: TGA, and some RAW files, begin with nothing of their own."""
     if extension in RAW_EXTENSIONS:
         return "raw"
     return "tga" if extension == ".tga" else "unknown"

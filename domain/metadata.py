@@ -84,7 +84,7 @@ def read_metadata(path: Path) -> Metadata:
 
 def metadata_of(tags: dict[str, Any], rating: Rating | None = None, **known: Any) -> Metadata:
     """The facts in a dict of tags keyed `Exif.Photo.ISOSpeedRatings`; `known` overrides."""
-    facts = {
+    facts: dict[str, Any] = {
         "camera": _camera(tags),
         "camera_serial": _first_text(tags, "Exif.Photo.BodySerialNumber", "Exif.Image.CameraSerialNumber"),
         "lens": _first_text(tags, "Exif.Photo.LensModel", "Exif.Image.LensInfo"),
@@ -336,7 +336,7 @@ def _big_tiff_metadata(path: Path) -> Metadata:
 
     exiv2 = _exiv2()
     with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages[0].aspage() if hasattr(tiff.pages[0], "aspage") else tiff.pages[0]
+        page: Any = tiff.pages.first
         tags: dict[str, Any] = {}
         for name, key in (("Make", "Make"), ("Model", "Model"), ("DateTime", "DateTime")):
             value = page.tags.valueof(name)

@@ -6,10 +6,10 @@ whichever folder is listed first. Within a folder a pair comes before one across
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal
 
 from domain.formats import RAW_EXTENSIONS, file_kind
@@ -71,13 +71,13 @@ def pair_folder(folder: str, names: Sequence[str], siblings: Sequence[SiblingFol
 
 
 def _stem(name: str) -> str:
-    return os.path.splitext(name)[0].casefold()
+    return PurePath(name).stem.casefold()
 
 
 def _by_stem(names: Iterable[str]) -> dict[str, _Stem]:
     stems: dict[str, _Stem] = defaultdict(_Stem)
     for name in sorted(names):
-        extension = os.path.splitext(name)[1].lower()
+        extension = PurePath(name).suffix.lower()
         if extension in RAW_EXTENSIONS:
             stems[_stem(name)].raws.append(name)
         elif extension in JPEG_EXTENSIONS:

@@ -95,5 +95,5 @@ def dominant_color(srgb: Image.Image) -> int:
     small = np.asarray(srgb.convert("RGB").resize((64, 64), Image.Resampling.BOX)).reshape(-1, 3)
     bins = (small >> 5).astype(np.intp) @ np.array([64, 8, 1])
     fullest = small[bins == np.bincount(bins).argmax()].mean(axis=0)
-    red, green, blue = (round(v) for v in fullest)
+    red, green, blue = (round(float(v)) for v in fullest)
     return red << 16 | green << 8 | blue

@@ -138,7 +138,7 @@ def convert(
 def render(
     original: Path, *, companion: Path | None = None, render_path: Path, pixel_cap: int, quality: int = 90
 ) -> tuple[int, int]:
-    """Writes the picture at its native size as an sRGB JPEG, upright; returns its (width, height). Raises as convert."""
+    """Writes the picture at its native size as an upright sRGB JPEG; returns its (width, height). Raises as convert."""
     with reachable(original):
         picture, _ = _pictured(original, companion, Want(pixel_cap, 0), hashed=False)
     image = scale.upright(color.to_srgb(scale.scaled(picture, 0), picture.icc), picture.orientation)

@@ -146,7 +146,8 @@ def _tile_grid(cells: NDArray[np.float64]) -> NDArray[np.uint8]:
     padded = np.zeros((rows * step, columns * step))
     padded[: cells.shape[0], : cells.shape[1]] = np.sqrt(cells)
     tiles = padded.reshape(rows, step, columns, step).max(axis=(1, 3))
-    return np.rint(tiles * (255 / max(tiles.max(), 1e-9))).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.rint(tiles * (255 / max(tiles.max(), 1e-9))).astype(np.uint8)
+    return scaled
 
 
 def content_box(grey: NDArray[np.uint8]) -> tuple[float, float, float, float]:

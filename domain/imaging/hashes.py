@@ -79,7 +79,7 @@ class PixelHash:
         from imagecodecs import deflate_adler32, deflate_crc32
 
         rows = np.ascontiguousarray(rows, rows.dtype.newbyteorder("<"))
-        flat = rows.reshape(len(rows), -1).view(np.uint8)
+        flat: Any = rows.reshape(len(rows), -1).view(np.uint8)  # typed as bytes alone, takes any buffer
         sums = [(deflate_crc32(row), deflate_adler32(row)) for row in flat]
         self._digest.update(np.array(sums, "<u4").tobytes())
 
@@ -99,7 +99,8 @@ def pixels_hash(pixels: NDArray[Any]) -> bytes:
 def _dct_rows() -> NDArray[np.float64]:
     """The eight lowest rows above the constant of a 32-point DCT-II."""
     n = np.arange(32)
-    return np.cos(np.pi / 64 * np.outer(np.arange(8), 2 * n + 1))
+    rows: NDArray[np.float64] = np.cos(np.pi / 64 * np.outer(np.arange(8), 2 * n + 1))
+    return rows
 
 
 def perceptual_hash(upright: Image) -> int:

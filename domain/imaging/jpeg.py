@@ -47,7 +47,8 @@ def walk(data: bytes | memoryview) -> Stream:
     `picture_hash` is BLAKE2b-256 over the tables, the frame header and the entropy-coded scans, without application
     segments (but Adobe's, which says how colours are coded) and comments: the pixels follow from these alone.
     """
-    view, at, parts = memoryview(data), 2, []
+    view, at = memoryview(data), 2
+    parts: list[memoryview] = []
     size: tuple[int, int] | None = None
     problem: str | None = None
     while True:

@@ -78,15 +78,9 @@ def _picture(image: Image.Image, orientation: int, icc: bytes | None, want: Want
 
 
 def _samples(image: Image.Image) -> tuple[NDArray[Any], Layout | None]:
-    """The decoded samples, and how to read them. Pillow's own conversions clip 16-bit grey to white."""
-    if image.mode.startswith("I;16"):
-        pixels = np.asarray(image)
-        return pixels.astype(pixels.dtype.newbyteorder("=")), Layout("grey", 16)
-    if image.mode == "I":
-        return np.clip(np.asarray(image), 0, 65535).astype(np.uint16), Layout("grey", 16)
-    if image.mode == "F":
-        pixels = np.asarray(image)
-        return pixels, Layout("grey", high=max(1.0, float(np.nanmax(pixels))))
+    """The decoded samples, and how to read them."""
+    if image.mode[0] in "IF":
+        return _wide_samples(image)
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         straight = image.convert("LA" if image.mode in ("LA", "L", "La", "1") else "RGBA")
         kind: Kind = "grey" if straight.mode == "LA" else "rgb"
@@ -98,3 +92,13 @@ def _samples(image: Image.Image) -> tuple[NDArray[Any], Layout | None]:
     if image.mode in ("P", "RGB", "YCbCr", "LAB", "HSV", "RGBX"):
         return np.asarray(image.convert("RGB")), Layout("rgb")
     return np.empty(0), None
+
+
+def _wide_samples(image: Image.Image) -> tuple[NDArray[Any], Layout]:
+    """Grey of 16 bits, of 32, or float. Pillow's own conversions clip it to white."""
+    pixels = np.asarray(image)
+    if image.mode == "I":
+        return np.clip(pixels, 0, 65535).astype(np.uint16), Layout("grey", 16)
+    if image.mode == "F":
+        return pixels, Layout("grey", high=max(1.0, float(np.nanmax(pixels))))
+    return pixels.astype(pixels.dtype.newbyteorder("=")), Layout("grey", 16)

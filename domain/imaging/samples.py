@@ -90,7 +90,8 @@ def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], layout: Layo
     opacity = alpha.astype(np.uint16)
     colour = pixels.astype(np.uint16) if layout.premultiplied else _product(pixels.astype(np.uint16), opacity)
     paper = np.uint16(0) if layout.kind == "cmyk" else 255 - opacity
-    return np.minimum(colour + paper, 255).astype(np.uint8)
+    laid: NDArray[np.uint8] = np.minimum(colour + paper, 255).astype(np.uint8)
+    return laid
 
 
 def _product(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> NDArray[np.uint16]:

@@ -101,7 +101,8 @@ def _is_thumbnail_of(small: Any, large: Any) -> bool:
     area, larger = small.imagewidth * small.imagelength, large.imagewidth * large.imagelength
     shapes = small.imagewidth * large.imagelength, large.imagewidth * small.imagelength
     is_small = max(small.imagewidth, small.imagelength) <= 1024
-    return is_small and larger >= _THUMBNAIL_RATIO * area and abs(shapes[0] - shapes[1]) <= 0.04 * max(shapes)
+    alike = abs(shapes[0] - shapes[1]) <= 0.04 * max(shapes)
+    return bool(is_small and larger >= _THUMBNAIL_RATIO * area and alike)
 
 
 def _decode_page(opened: _Open) -> Picture:
@@ -109,7 +110,7 @@ def _decode_page(opened: _Open) -> Picture:
     layout = _layout(page)
     rows = _row_source(opened)
     if page.dtype.kind == "f":
-        layout = replace(layout, **_float_range(rows()))
+        layout = replace(layout, high=_float_white(rows()))
     width, height = opened.size
     sink = BandSink(width, height, "RGB" if layout.palette is not None else MODES[layout.kind], opened.want)
     hashing = PixelHash(width, height, int(page.samplesperpixel), page.dtype.newbyteorder("<"))
@@ -155,12 +156,12 @@ def _palette(page: Any) -> NDArray[np.uint8]:
     return ((colours + 128) // 257).astype(np.uint8).T.copy()
 
 
-def _float_range(bands: Iterator[Rows]) -> dict[str, float]:
+def _float_white(bands: Iterator[Rows]) -> float:
     """Floats are 0..1 unless they run far beyond: then 0..255 or 0..65535, or to their own maximum."""
     top = max((float(np.nanmax(np.where(np.isfinite(b), b, 0))) for b in bands), default=1.0)
     if top <= 2.0:
-        return {"high": 1.0}
-    return {"high": next((limit for limit in (255.0, 65535.0) if limit / 4 < top <= limit), top)}
+        return 1.0
+    return next((limit for limit in (255.0, 65535.0) if limit / 4 < top <= limit), top)
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------
@@ -249,7 +250,8 @@ def _segment(opened: _Open, index: int) -> Rows:
         raise UnusualTiffError(f"segment {index}: {error}") from error
     if decoded is None:
         raise refusals.truncated(opened.path, f"segment {index} is missing")
-    return np.asarray(decoded)[0]
+    rows: Rows = np.asarray(decoded)[0]
+    return rows
 
 
 def _rebanded(bands: Iterator[Rows], step: int, wanted: int) -> Iterator[Rows]:
