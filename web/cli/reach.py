@@ -1,0 +1,84 @@
+"""How a command reaches the archive: the running fineshyt of a home, or the servers that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from contracts.settings import Settings
+    from web.database import Connection
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="The folder that holds all state.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A connection to the archive, and settings that reach the same servers."""
+
+    connection: Connection
+    settings: Settings
+
+
+def reachable_settings(home: Path | None) -> Settings:
+    """Settings of what runs in `home`, or the environment's. Exits with 2 when nothing runs."""
+    from contracts.settings import Settings
+    from web.native.home import Home
+
+    settings = Settings(FINESHYT_HOME=home) if home is not None else Settings()
+    running = Home(settings.home).running()
+    if running is not None:
+        return Home(settings.home).settings(running)
+    if settings.database_url.get_secret_value():
+        return settings
+    raise not_running(settings)
+
+
+def not_running(settings: Settings) -> typer.Exit:
+    typer.echo(f"fineshyt is not running for {settings.home}. Start it with: fineshyt up", err=True)
+    return typer.Exit(2)
+
+
+@asynccontextmanager
+async def archive(settings: Settings) -> AsyncIterator[Reached]:
+    from web.database import connect
+
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        yield Reached(connection, settings)
+    finally:
+        await connection.close()
+
+
+def with_archive(home: Path | None, work: Callable[[Reached], Coroutine[Any, Any, _T]]) -> _T:
+    """Runs `work` on the archive. A refused request is a sentence and exit 1; servers that are away are exit 2."""
+    import asyncpg
+
+    from web.errors import RequestError
+
+    settings = reachable_settings(home)
+
+    async def run() -> _T:
+        async with archive(settings) as reached:
+            return await work(reached)
+
+    try:
+        return asyncio.run(run())
+    except RequestError as error:
+        typer.echo(error.sentence, err=True)
+        raise typer.Exit(1) from error
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        raise not_running(settings) from error
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, default=str))
