@@ -240,12 +240,13 @@ async def _remember(
     session: str | None,
     undoes: uuid.UUID | None,
 ) -> None:
+    # One document: in an array parameter, a list of tags would be taken for a further dimension of the array.
+    records = [{"photo_id": e[0], "field": e[1], "old": e[2], "new": e[3]} for e in entries]
     await connection.execute(
         """INSERT INTO decision_events (action_id, photo_id, field, old, new, source, session, undoes)
-           SELECT $1, e.photo_id, e.field, coalesce(e.old, 'null'), coalesce(e.new, 'null'), 'person', $6, $7
-           FROM unnest($2::bigint[], $3::text[], $4::jsonb[], $5::jsonb[]) AS e (photo_id, field, old, new)""",
-        action_id, [e[0] for e in entries], [e[1] for e in entries], [e[2] for e in entries],
-        [e[3] for e in entries], session, undoes,
+           SELECT $1, e.photo_id, e.field, coalesce(e.old, 'null'), coalesce(e.new, 'null'), 'person', $3, $4
+           FROM jsonb_to_recordset($2) AS e (photo_id bigint, field text, old jsonb, new jsonb)""",
+        action_id, records, session, undoes,
     )  # fmt: skip
 
 

@@ -1,0 +1,169 @@
+"""Decisions, undo, history, projects and what follows from a rating."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from tests.integration.archive import Archive
+
+pytestmark = pytest.mark.integration
+
+
+async def _photos(archive: Archive, n: int = 2) -> list[int]:
+    root = await archive.root()
+    return [await archive.ready_photo(root, f"{i}.jpg") for i in range(n)]
+
+
+async def _decide(client: httpx.AsyncClient, photo: int, **decision: object) -> dict[str, object]:
+    answer = await client.put(f"/api/photos/{photo}/decision", json=decision)
+    assert answer.status_code == 200, answer.text
+    result: dict[str, object] = answer.json()
+    return result
+
+
+async def test_a_rating_is_stored_shown_and_starts_training(archive: Archive, client: httpx.AsyncClient) -> None:
+    [photo, _] = await _photos(archive)
+
+    answer = await _decide(client, photo, rating=4)
+
+    assert answer["item"]["user_rating"] == 4  # type: ignore[index]
+    assert (await archive.decision(photo))["rating_source"] == "person"
+    assert (await archive.job("taste", 0))["status"] == "due"
+    assert (await client.get("/api/photos?filter=for_projects")).json()["total"] == 1
+
+
+async def test_a_cleared_rating_stays_the_persons_and_trains_again(archive: Archive, client: httpx.AsyncClient) -> None:
+    [photo, _] = await _photos(archive)
+    await _decide(client, photo, rating=4)
+    await archive.connection.execute("UPDATE jobs SET status = 'done' WHERE stage = 'taste'")
+
+    await _decide(client, photo, rating=None)
+
+    decision = await archive.decision(photo)
+    assert (decision["rating"], decision["rating_source"]) == (None, "person")
+    assert (await archive.job("taste", 0))["status"] == "due"
+
+
+@pytest.mark.parametrize("decision", [{"rating": 6}, {"rating": 0}, {"rating": "five"}, {"stars": 3}, {}])
+async def test_nonsense_is_refused_with_a_sentence(
+    archive: Archive, client: httpx.AsyncClient, decision: dict[str, object]
+) -> None:
+    [photo, _] = await _photos(archive)
+
+    answer = await client.put(f"/api/photos/{photo}/decision", json=decision)
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+
+
+async def test_an_action_that_is_sent_twice_counts_once(archive: Archive, client: httpx.AsyncClient) -> None:
+    [photo, _] = await _photos(archive)
+    action = str(uuid.uuid4())
+    await _decide(client, photo, rating=4, action_id=action)
+    await _decide(client, photo, rating=2)
+
+    repeated = await _decide(client, photo, rating=4, action_id=action)
+
+    assert repeated["repeated"] is True
+    assert (await archive.decision(photo))["rating"] == 2
+
+
+async def test_undo_takes_the_sessions_actions_back_one_by_one(archive: Archive, client: httpx.AsyncClient) -> None:
+    photos = await _photos(archive)
+    await _decide(client, photos[0], rating=3, session="me")
+    await client.post("/api/photos/decisions", json={"ids": photos, "rejected": True, "session": "me"})
+    await _decide(client, photos[1], rating=1, session="another")
+
+    first = (await client.post("/api/undo", json={"session": "me"})).json()
+    second = (await client.post("/api/undo", json={"session": "me"})).json()
+    third = await client.post("/api/undo", json={"session": "me"})
+
+    assert first["reverted"] == photos
+    assert second["reverted"] == [photos[0]]
+    assert third.status_code == 404
+    assert (await archive.decision(photos[0]))["rating"] is None
+    assert (await archive.decision(photos[1]))["rating"] == 1
+
+
+async def test_undo_leaves_alone_what_was_changed_since(archive: Archive, client: httpx.AsyncClient) -> None:
+    photos = await _photos(archive)
+    action = str(uuid.uuid4())
+    await client.post("/api/photos/decisions", json={"ids": photos, "rating": 5, "action_id": action})
+    await _decide(client, photos[0], rating=2)
+
+    undone = (await client.post("/api/undo", json={"action_id": action})).json()
+
+    assert (undone["reverted"], undone["kept"]) == ([photos[1]], [photos[0]])
+    assert (await archive.decision(photos[0]))["rating"] == 2
+
+
+async def test_decisions_are_restored_as_of_a_moment_after_a_preview(
+    archive: Archive, client: httpx.AsyncClient
+) -> None:
+    [photo, _] = await _photos(archive)
+    await _decide(client, photo, rating=5)
+    moment = datetime.now(UTC).isoformat()
+    await _decide(client, photo, rating=1)
+
+    preview = (await client.get("/api/history", params={"as_of": moment})).json()
+    restored = (await client.post("/api/undo", json={"as_of": moment})).json()
+
+    assert preview["items"] == [{"photo_id": photo, "field": "rating", "then": 5, "now": 1}]
+    assert restored["reverted"] == [photo]
+    assert (await archive.decision(photo))["rating"] == 5
+    history = (await client.get("/api/history", params={"photo_id": photo})).json()["items"]
+    assert [change["new"] for action in history for change in action["changes"]] == [5, 1, 5]
+
+
+async def test_tags_are_added_removed_and_searched(archive: Archive, client: httpx.AsyncClient) -> None:
+    [photo, other] = await _photos(archive)
+    await client.post("/api/photos/decisions", json={"ids": [photo, other], "tags_add": [" Harbour ", "fog"]})
+    await _decide(client, other, tags_remove=["harbour"])
+
+    assert [i["id"] for i in (await client.get("/api/photos?tag=harbour")).json()["items"]] == [photo]
+    assert (await client.get("/api/photos?tag=fog")).json()["total"] == 2
+
+
+async def test_a_pick_matches_whatever_its_stars(archive: Archive, client: httpx.AsyncClient) -> None:
+    [photo, _] = await _photos(archive)
+
+    item = (await _decide(client, photo, manual_match=True, rating=1))["item"]
+
+    assert (item["manual_match"], item["is_match"]) == (True, True)  # type: ignore[index]
+
+
+async def test_projects_are_listed_renamed_merged_and_deleted(archive: Archive, client: httpx.AsyncClient) -> None:
+    photos = await _photos(archive, 3)
+    for photo, name in zip(photos, ("Harbour", "Fog", "Fog/2024"), strict=True):
+        await _decide(client, photo, project=name)
+
+    clash = await client.patch("/api/projects/Harbour", json={"name": "fog"})
+    await client.patch("/api/projects/Harbour", json={"name": "Haven"})
+    merged = (await client.post("/api/projects/merge", json={"sources": ["Fog", "Fog/2024"], "into": "Haven"})).json()
+    listed = (await client.get("/api/projects")).json()["items"]
+
+    assert clash.status_code == 409
+    assert merged["changed"] == photos[1:]
+    assert [(p["name"], p["photos"]) for p in listed] == [("Haven", 3)]
+    gone = (await client.delete("/api/projects/Haven", params={"session": "me"})).json()
+    assert gone["changed"] == photos
+    await client.post("/api/undo", json={"session": "me"})
+    assert [(p["name"], p["photos"]) for p in (await client.get("/api/projects")).json()["items"]] == [("Haven", 3)]
+
+
+async def test_the_match_threshold_moves_the_matches(archive: Archive, client: httpx.AsyncClient) -> None:
+    [photo, _] = await _photos(archive)
+    await archive.connection.execute("UPDATE gallery SET preference = 60 WHERE photo_id = $1", photo)
+
+    answer = await client.put("/api/taste/threshold", json={"value": 55})
+
+    assert answer.json()["cut"] == 55
+    assert (await client.get("/api/photos?filter=match")).json()["total"] == 1
+    taste = (await client.get("/api/taste")).json()
+    assert (taste["threshold"], taste["matches_at"][55], taste["matches_at"][61]) == ("55", 1, 0)
+    assert (await client.put("/api/taste/threshold", json={"value": 101})).status_code == 422

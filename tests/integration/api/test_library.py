@@ -1,0 +1,168 @@
+"""Imports, folders, uploads, stages, logs and operations; paths stay below the roots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.archive import Archive
+from tests.integration.messages import failure
+
+pytestmark = pytest.mark.integration
+
+
+async def test_an_import_starts_is_shown_and_stops(archive: Archive, client: httpx.AsyncClient) -> None:
+    root = await archive.root()
+
+    begun = await client.post("/api/imports", json={"path": str(root), "sample": "all", "project": "Fog"})
+    shown = await client.get(begun.headers["location"])
+    stopped = await client.delete(begun.headers["location"])
+
+    assert begun.status_code == 201
+    assert (shown.json()["status"], shown.json()["project"], shown.json()["sample"]) == ("scanning", "Fog", None)
+    assert stopped.json()["status"] == "stopped"
+    assert (await client.get("/api/imports/999")).status_code == 404
+
+
+async def test_nothing_outside_the_roots_is_looked_at(archive: Archive, client: httpx.AsyncClient) -> None:
+    root = await archive.root()
+    outside = archive.folder / "outside"
+    outside.mkdir()
+    (root / "way out").symlink_to(outside)
+
+    for path in ("/etc", str(outside), str(root / "way out"), f"{root}/../outside"):
+        assert (await client.post("/api/imports", json={"path": path})).status_code == 403, path
+        assert (await client.get("/api/folders", params={"path": path})).status_code == 403, path
+    assert (await client.post("/api/imports", json={"path": str(root / "nowhere")})).status_code == 404
+    listed = (await client.get("/api/folders", params={"path": str(root)})).json()
+    assert listed["folders"] == []
+
+
+async def test_folders_are_listed_without_hidden_ones(archive: Archive, client: httpx.AsyncClient) -> None:
+    root = await archive.root()
+    for name in ("2024", "2023", ".hidden"):
+        (root / name).mkdir()
+    (root / "a.jpg").write_bytes(b"x")
+
+    listed = (await client.get("/api/folders", params={"path": str(root)})).json()
+
+    assert [folder["name"] for folder in listed["folders"]] == ["2023", "2024"]
+    assert listed["pictures"] == 1
+    assert [r["path"] for r in (await client.get("/api/roots")).json()["items"]] == [str(root)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status"),
+    [("a.exe", b"x", 415), ("a.jpg", b"", 422), ("../../evil\n.JPG", b"pixels", 202), ("a" * 300 + ".tif", b"x", 202)],
+)
+async def test_an_upload_keeps_to_its_folder(
+    archive: Archive, client: httpx.AsyncClient, name: str, content: bytes, status: int
+) -> None:
+    answer = await client.post("/api/uploads", files={"file": (name, content)})
+
+    assert answer.status_code == status
+    uploads = archive.settings.home / "uploads"
+    files = [path for path in archive.folder.rglob("*") if path.is_file() and path.read_bytes() == content != b""]
+    assert all(path.is_relative_to(uploads) for path in files)
+    if status == 202:
+        assert (await client.get(answer.json()["url"])).json()["photo_id"] == answer.json()["photo_id"]
+        job = await archive.job("convert", answer.json()["photo_id"])
+        assert (job["status"], job["urgent"]) == ("due", True)
+
+
+async def test_stages_pause_and_resume(archive: Archive, client: httpx.AsyncClient) -> None:
+    await client.post("/api/stages/convert/pause")
+    paused = (await client.get("/api/status")).json()["stages"]["convert"]
+    await client.post("/api/stages/convert/resume")
+    resumed = (await client.get("/api/status")).json()["stages"]["convert"]
+
+    assert (paused["paused"], paused["reason"]) == (True, "Paused by you.")
+    assert resumed["paused"] is False
+    assert (await client.post("/api/stages/nonsense/pause")).status_code == 404
+
+
+async def test_the_log_is_filtered_and_cleared(archive: Archive, client: httpx.AsyncClient) -> None:
+    photo = await archive.ready_photo(await archive.root(), "a.jpg")
+    await archive.apply(failure("embed", photo))
+    await archive.apply(failure("curate", photo, "permanent"))
+
+    assert len((await client.get("/api/logs")).json()["items"]) == 2
+    [line] = (await client.get("/api/logs?worker=embed&status=retrying&minutes=5&q=picture")).json()["items"]
+    assert (line["attempt"], line["max_attempts"]) == (1, archive.settings.max_attempts)
+    assert (await client.delete("/api/logs")).json() == {"deleted": 2}
+
+
+async def test_pages_and_operations_answer(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/gallery", "/logs", "/docs", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"):
+        answer = await client.get(path)
+        assert answer.status_code == 200, path
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "fineshyt_stage_paused" in (await client.get("/metrics")).text
+
+
+async def test_every_static_file_that_a_page_names_is_there(client: httpx.AsyncClient) -> None:
+    import re
+
+    from web.pages import STATIC
+
+    named = {"/static/fineshyt.css", "/static/favicon.svg"} | {f"/static/{p}.js" for p in ("import", "gallery", "logs")}
+    for script in Path(STATIC).glob("*.js"):
+        named |= {f"/static/{name}" for name in re.findall(r'from "\./([\w.]+)"', script.read_text())}
+    for path in sorted(named):
+        assert (await client.get(path)).status_code == 200, path
+
+
+async def test_errors_are_problems_with_a_sentence(client: httpx.AsyncClient) -> None:
+    for method, path, status in (
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/api/photos", 405),
+        ("GET", "/api/photos/x", 422),
+    ):
+        answer = await client.request(method, path)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"].endswith((".", "/docs."))
+
+
+async def test_search_by_words_says_why_likeness_took_no_part(archive: Archive, client: httpx.AsyncClient) -> None:
+    photo = await archive.ready_photo(await archive.root(), "harbour.jpg")
+
+    answer = (await client.get("/api/search", params={"q": "harbour"})).json()
+
+    assert [item["id"] for item in answer["items"]] == [photo]
+    assert answer["by_likeness"] is False
+    assert answer["note"]
+
+
+async def test_copies_are_listed_as_duplicates(archive: Archive, client: httpx.AsyncClient) -> None:
+    root = await archive.root()
+    photos = [await archive.ready_photo(root, name, "pixels") for name in ("a.jpg", "copy.jpg")]
+
+    [group] = (await client.get("/api/duplicates")).json()["items"]
+
+    assert (group["kind"], [p["id"] for p in group["photos"]]) == ("same_pixels", photos)
+
+
+async def test_bursts_are_asked_for_listed_and_settled(archive: Archive, client: httpx.AsyncClient) -> None:
+    root = await archive.root()
+    photos = [await archive.ready_photo(root, f"{n}.jpg") for n in range(3)]
+    await archive.connection.execute("INSERT INTO encoders (name, status) VALUES ('e', 'active')")
+    await archive.connection.execute(
+        "INSERT INTO burst_groups (encoder_id, threshold, gap_s, tie) VALUES (1, .9, 5, true)"
+    )
+    await archive.connection.executemany(
+        "INSERT INTO burst_members (photo_id, group_id) VALUES ($1, 1)", [(p,) for p in photos]
+    )
+    await archive.connection.execute("SELECT refresh_gallery($1)", photos)
+
+    tie = await client.post("/api/bursts/1/keep-best", json={"reject_rest": True})
+    kept = await client.post("/api/bursts/1/keep-best", json={"reject_rest": True, "keeper_id": photos[1]})
+    asked = await client.post("/api/bursts/detect", json={"gap_s": 2})
+
+    assert tie.status_code == 409
+    assert kept.json()["changed"] == [photos[0], photos[2]]
+    assert (await client.get("/api/bursts")).json()["items"][0]["keeper_id"] == photos[1]
+    assert asked.status_code == 202
+    assert (await archive.job("bursts", 0))["params"] == {"gap_s": 2.0}
