@@ -20,7 +20,8 @@ async def _gallery(archive: Archive) -> list[int]:
     ids = [await archive.ready_photo(root, f"{n % 3}/{n}.jpg") for n in range(9)]
     for n, photo in enumerate(ids):
         await archive.connection.execute(
-            """UPDATE gallery SET preference = $2::smallint, rating = $3, captured_at = $4::text::timestamp, focus = $2::smallint,
+            """UPDATE gallery SET preference = $2::smallint, rating = $3, captured_at = $4::text::timestamp,
+                   focus = $2::smallint,
                    sharpness = $5 WHERE photo_id = $1""",
             photo, [None, 10, 10, 50][n % 4], [None, 3][n % 2], [None, "2024-05-01", "2024-05-01 10:00:00.5"][n % 3],
             n // 4,
