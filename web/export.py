@@ -108,7 +108,7 @@ async def export(
     wish: Wish,
     advance: Callable[[], None] = lambda: None,
 ) -> Exported:
-    """Writes `rows` to `target`, which is made if need be. Raises RequestError when the manifest is not ours to keep."""
+    """Writes `rows` to `target`, made if need be. Raises RequestError when its manifest is not ours to keep."""
     target.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(target)
     outcome = Exported()

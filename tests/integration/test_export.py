@@ -113,7 +113,7 @@ async def test_a_manifest_that_is_no_list_is_left_alone(archive: Archive, tmp_pa
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "photos.json").write_text("{}")
 
-    with pytest.raises(RequestError, match="photos.json is no list"):
+    with pytest.raises(RequestError, match=r"photos\.json is no list"):
         await _run(archive, tmp_path / "out")
 
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["photos.json"]

@@ -36,6 +36,8 @@ LINGER_S = 0.05
 _PREFETCH = 2 * BATCH
 _DATABASE_AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError,
                   asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)  # fmt: skip
+# aiormq says RuntimeError of a channel that was closed, and cancels what waits on one.
+_BROKER_AWAY = (OSError, aio_pika.exceptions.AMQPError, RuntimeError, asyncio.CancelledError)
 _TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
@@ -61,7 +63,7 @@ class Writer:
                 async with broker:
                     delay = 0.5
                     await self._consume(broker)
-            except (OSError, aio_pika.exceptions.AMQPError, asyncio.CancelledError) as error:
+            except _BROKER_AWAY as error:
                 if isinstance(error, asyncio.CancelledError) and self._stop.is_set():
                     raise
                 log.warning("writer_lost_broker", error=f"{type(error).__name__}: {error}")
