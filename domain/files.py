@@ -77,8 +77,8 @@ class reachable:  # noqa: N801 - reads as a statement: `with reachable(path):`
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-            _raise_unreachable(self.path, error)
+        if isinstance(error, OSError) and (error.filename is not None or error.errno in _AWAY):
+            _raise_unreachable(self.path, error)  # a drive that goes away while it is read names no file
 
 
 def _raise_unreachable(path: Path, error: OSError) -> None:

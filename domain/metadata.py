@@ -145,13 +145,19 @@ def _offset_min(value: object) -> int | None:
 
 def stars_of(text: str) -> Stars | None:
     """`xmp:Rating`: 1..5, -1 (or below) reject, 0 none. Some programs write `3.0`."""
-    try:
-        value = round(float(text))
-    except (ValueError, OverflowError):
+    if not _is_number(text):
         return None
+    value = round(float(text))
     if value < 0:
         return -1
     return min(value, 5) or None  # type: ignore[return-value]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return abs(float(text)) < float("inf")
+    except ValueError:
+        return False
 
 
 def sidecar_rating(sidecars: Sequence[Path]) -> tuple[bool, Rating | None]:
@@ -177,7 +183,7 @@ def _sidecar_stars(path: Path) -> tuple[int, Stars | None] | None:
         rating = _xmp_rating(image)
     except Exception:
         return None
-    return None if rating is None else (info.st_mtime_ns, stars_of(rating))
+    return None if rating is None or not _is_number(rating) else (info.st_mtime_ns, stars_of(rating))
 
 
 def _xmp_rating(image: Any) -> str | None:
@@ -246,7 +252,7 @@ def _finite(value: float) -> float | None:
 def _known(exiv2: Any, exif: Any) -> dict[str, Any]:
     """What Exiv2 finds in makers' own notes where the common tags are silent."""
     return {
-        "lens": _easy_text(exiv2.lensName(exif)),
+        "lens": _lens_name(_easy_text(exiv2.lensName(exif))),
         "camera_serial": _easy_text(exiv2.serialNumber(exif)),
         "iso": _whole(_easy_number(exiv2.isoSpeed(exif))),
         "aperture": _positive(_easy_number(exiv2.fNumber(exif))),
@@ -257,6 +263,11 @@ def _known(exiv2: Any, exif: Any) -> dict[str, Any]:
 
 def _easy_text(datum: Any) -> str | None:
     return (clean(str(datum.print()), 120) or None) if datum is not None else None
+
+
+def _lens_name(text: str | None) -> str | None:
+    """Not the bare number that Exiv2 prints for a lens it does not know."""
+    return text if text is not None and re.search(r"[^\W\d_]", text) else None
 
 
 def _easy_number(datum: Any) -> float | None:

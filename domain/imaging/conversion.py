@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 
 from domain.errors import PermanentError
 from domain.files import printable, reachable, require_root, sniff
+from domain.formats import SNIFFED_BYTES, sniff_bytes
 from domain.imaging import color, refusals, scale
 from domain.imaging.focus import Focus, content_box
 from domain.imaging.hashes import FileHashing, blake2b, perceptual_hash
@@ -206,9 +207,7 @@ def decode(path: Path, want: Want, *, hashed: bool = True) -> tuple[Picture, byt
 
 def _by_kind(path: Path, kind: str, want: Want) -> Picture:
     if kind == "raw":
-        from domain.imaging.raw import decode_raw
-
-        return decode_raw(path, want)
+        return _raw(path, want)
     if kind == "tiff":
         return _tiff(path, want)
     return _from_bytes(path, kind, path.read_bytes(), want)
@@ -228,6 +227,20 @@ def _from_bytes(path: Path, kind: str, data: bytes, want: Want) -> Picture:
     return decode_raster(path, kind, data, want)
 
 
+def _raw(path: Path, want: Want) -> Picture:
+    """By LibRaw; a plain TIFF under a RAW's name by bands."""
+    from domain.imaging import raw, tiff
+
+    try:
+        return raw.decode_raw(path, want)
+    except raw.NotRawError:
+        with path.open("rb") as file:
+            is_tiff = sniff_bytes(file.read(SNIFFED_BYTES)) == "tiff"
+        if not is_tiff or tiff.holds_sensor_data(path):
+            raise
+        return _tiff(path, want)
+
+
 def _tiff(path: Path, want: Want) -> Picture:
     """By bands; a RAW under a TIFF's name by LibRaw, and what is laid out unusually by a general decoder."""
     from domain.imaging import tiff
@@ -244,6 +257,8 @@ def _tiff(path: Path, want: Want) -> Picture:
         try:
             return decode_raster(path, "tiff", path.read_bytes(), want)
         except PermanentError as error:
+            if isinstance(unusual, tiff.ForeignColourError):
+                raise refusals.unsupported(path, "a TIFF of rare colours", str(unusual)) from error
             raise refusals.damaged(path, "its TIFF structure makes no sense", f"{unusual}; {error.detail}") from error
 
 

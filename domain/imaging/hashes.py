@@ -97,7 +97,7 @@ def pixels_hash(pixels: NDArray[Any]) -> bytes:
 
 @cache
 def _dct_rows() -> NDArray[np.float64]:
-    """The eight lowest rows above the constant of a 32-point DCT-II."""
+    """The eight lowest rows of a 32-point DCT-II, the constant first."""
     n = np.arange(32)
     rows: NDArray[np.float64] = np.cos(np.pi / 64 * np.outer(np.arange(8), 2 * n + 1))
     return rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from domain.errors import PermanentError
 from domain.imaging import refusals
 from domain.imaging.focus import FocusMeter
 from domain.imaging.hashes import blake2b
-from domain.imaging.picture import Picture, Want
+from domain.imaging.picture import Picture, Want, exif_orientation
 from domain.imaging.scale import feed
 
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
@@ -25,6 +26,9 @@ _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _APPS = range(0xE0, 0xF0)
 _ADOBE = 0xEE
+_WALKED_FOR_NUL = 4096
+"""No JPEG is without a zero byte for so long: each of its parts begins with one in its length."""
+_TABLES = frozenset((0xC4, 0xDB, 0xDD))
 
 
 DRAFT_GAP = 1.35
@@ -63,7 +67,7 @@ def walk(data: bytes | memoryview) -> Stream:
         length = int.from_bytes(view[start : start + 2], "big")
         end = start + length
         if length < 2 or end > len(view):
-            return Stream(size, blake2b(*parts), False, "a part claims to be longer than the file")
+            return Stream(size, blake2b(*parts), False, f"{_part(marker)} claims to be longer than the file")
         if marker in _SIZES:
             size = (
                 int.from_bytes(view[start + 5 : start + 7], "big"),
@@ -79,15 +83,28 @@ def walk(data: bytes | memoryview) -> Stream:
         at = end
 
 
+def _part(marker: int) -> str:
+    """What a segment is to a reader who never saw a marker."""
+    if marker == _ADOBE:
+        return "the note on its colours"
+    if marker in _APPS or marker == _COM:
+        return "a note in it"
+    return "a table in it" if marker in _TABLES else "a part of the picture"
+
+
 def open_jpeg(path: Path, data: bytes) -> Image.Image:
     """The JPEG with its header read. Raises PermanentError with the reason where that fails."""
     try:
-        return Image.open(io.BytesIO(data), formats=("JPEG",))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # broken EXIF: it tells nothing, and the picture may be whole
+            return Image.open(io.BytesIO(data), formats=("JPEG",))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise _header_refusal(path, data, str(error)) from error
 
 
 def _header_refusal(path: Path, data: bytes, detail: str) -> PermanentError:
+    if 0 not in data[:_WALKED_FOR_NUL]:
+        return refusals.damaged(path, "it was sent as text on its way, which replaced bytes of it", detail)
     stream = walk(data)
     if stream.problem:
         return refusals.damaged(path, stream.problem, detail)
@@ -104,7 +121,7 @@ def decode_jpeg(path: Path, data: bytes, want: Want) -> Picture:
     header = open_jpeg(path, data)
     width, height = header.size
     refusals.check_size(path, width, height, want.pixel_cap)
-    icc, orientation = header.info.get("icc_profile"), header.getexif().get(0x0112, 1)
+    icc, orientation = header.info.get("icc_profile"), exif_orientation(header)
     stream = walk(data)
     if want.focus:
         meter = FocusMeter(width, height)

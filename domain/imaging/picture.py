@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +18,24 @@ THUMB_EDGE = 400
 DERIVATIVE_QUALITY = 82
 THINNEST = 3
 
+_EXIF_ORIENTATION = 0x0112
+
 PictureSource = Literal["original", "companion", "embedded_preview", "demosaic"]
+
+
+def orientation_of(value: object) -> int:
+    """EXIF orientation 1..8; 1, as it lies, for anything else that stands in the tag."""
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def exif_orientation(image: Image) -> int:
+    """1..8 from a Pillow picture; 1 where its EXIF is broken: that alone is no reason to refuse the picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return orientation_of(image.getexif().get(_EXIF_ORIENTATION))
+    except (SyntaxError, ValueError, OSError, struct.error, KeyError, IndexError, TypeError):
+        return 1
 
 
 @dataclass(frozen=True)

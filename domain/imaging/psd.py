@@ -36,7 +36,7 @@ def _decode(path: Path, data: bytes, want: Want) -> Picture:
     refusals.check_size(path, width, height, want.pixel_cap)
     kind = _KINDS.get(mode)
     if kind is None or channels < INKS[kind] or depth not in (8, 16, 32):
-        raise refusals.damaged(path, f"its colour mode {mode} at {depth} bit is not supported; save it as RGB or grey")
+        raise refusals.unsupported(path, f"a Photoshop document of colour mode {mode} at {depth} bit")
     resources = 26 + 4 + _length(data, 26)
     layers = resources + 4 + _length(data, resources)
     wide = 8 if version == 2 else 4

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from domain.errors import PermanentError
 from domain.imaging import refusals
 from domain.imaging.hashes import pixels_hash
-from domain.imaging.picture import Picture, Want
+from domain.imaging.picture import Picture, Want, exif_orientation
 from domain.imaging.samples import MODES, Kind, Layout, band_of
 from domain.imaging.scale import BandSink
 
@@ -29,14 +29,13 @@ PILLOW_FORMATS = {
     "tiff": ("TIFF",),
 }
 _ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
-_WORDS = {"cut short": refusals.truncated}
 
 
 def decode_raster(path: Path, kind: str, data: bytes, want: Want) -> Picture:
     """Raises PermanentError for damage, truncation, or too many pixels."""
     image = _opened(path, kind, data)
     refusals.check_size(path, *image.size, want.pixel_cap)
-    orientation = 1 if kind in ("heif", "avif") else int(image.getexif().get(0x0112, 1))
+    orientation = 1 if kind == "heif" else exif_orientation(image)  # libheif turns by itself
     icc = image.info.get("icc_profile")
     try:
         with warnings.catch_warnings():
@@ -44,7 +43,23 @@ def decode_raster(path: Path, kind: str, data: bytes, want: Want) -> Picture:
             image.load()
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, RuntimeError, IndexError) as error:
         raise _load_refusal(path, kind, error) from error
-    return _picture(image, orientation, icc, want, path)
+    picture = _picture(image, orientation, icc, want, path)
+    if kind == "heif":
+        picture.warnings += _larger_beside(data, image.size)
+    return picture
+
+
+def _larger_beside(data: bytes, size: tuple[int, int]) -> list[str]:
+    """Warns when a HEIF names a small picture as its main one: perhaps a thumbnail whose original was cut out."""
+    import pi_heif
+
+    width, height = max((other.size for other in pi_heif.open_heif(data)), key=lambda s: s[0] * s[1])
+    if width * height <= size[0] * size[1]:
+        return []
+    return [
+        f"The file names a picture of {size[0]} x {size[1]} pixels as its main one, though it holds one of "
+        f"{width} x {height}; it may show a thumbnail only."
+    ]
 
 
 def _opened(path: Path, kind: str, data: bytes) -> Image.Image:
@@ -70,7 +85,7 @@ def _load_refusal(path: Path, kind: str, error: Exception) -> PermanentError:
 def _picture(image: Image.Image, orientation: int, icc: bytes | None, want: Want, path: Path) -> Picture:
     pixels, layout = _samples(image)
     if layout is None:
-        raise refusals.damaged(path, f"its colour mode {image.mode} is not supported")
+        raise refusals.unsupported(path, f"its colour mode is {image.mode}")
     sink = BandSink(*image.size, "RGB" if layout.kind == "rgb" else MODES[layout.kind], want)
     digest = pixels_hash(pixels)
     sink.add(band_of(pixels, layout))

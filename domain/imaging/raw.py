@@ -26,6 +26,10 @@ _EXIF_FLIP = {0: 1, 3: 3, 5: 8, 6: 6}
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 
 
+class NotRawError(PermanentError):
+    """Use this when the content is no RAW at all, whatever its name."""
+
+
 @dataclass(frozen=True)
 class _Preview:
     data: bytes
@@ -53,7 +57,8 @@ def _refusal(path: Path, error: Exception) -> PermanentError:
     if path.stat().st_size == 0:
         return refusals.empty(path)
     if isinstance(error, rawpy.LibRawFileUnsupportedError):
-        return refusals.damaged(path, "no camera's RAW that can be read here", str(error))
+        refusal = refusals.damaged(path, "no camera's RAW that can be read here", str(error))
+        return NotRawError(refusal.sentence, op=refusal.op, context=refusal.context, detail=refusal.detail)
     if isinstance(error, rawpy.LibRawIOError):
         return refusals.damaged(path, "its RAW data end early or were cut out", str(error))
     return refusals.damaged(path, "its RAW data make no sense", str(error))
@@ -161,13 +166,16 @@ def _payload_hash(path: Path, raw: Any) -> bytes:
     strips = _tiff_payload(path)
     if strips:
         with path.open("rb") as file:
-            return blake2b(*(_read(file, at, size) for at, size in strips))
+            return blake2b(*(_strip(path, file, at, size) for at, size in strips))
     return pixels_hash(np.ascontiguousarray(raw.raw_image))
 
 
-def _read(file: Any, at: int, size: int) -> bytes:
+def _strip(path: Path, file: Any, at: int, size: int) -> bytes:
     file.seek(at)
-    return bytes(file.read(size))
+    data = bytes(file.read(size))
+    if len(data) < size:
+        raise refusals.truncated(path, f"{len(data)} of {size} bytes at {at}")
+    return data
 
 
 def _tiff_payload(path: Path) -> list[tuple[int, int]]:

@@ -37,6 +37,10 @@ def damaged(path: Path, what: str, detail: str = "") -> PermanentError:
     return _refusal(path, f"is damaged ({what}); {_RECOPY}", detail)
 
 
+def unsupported(path: Path, what: str, detail: str = "") -> PermanentError:
+    return _refusal(path, f"is of a kind that cannot be read here ({what}); save it as RGB or grey", detail)
+
+
 def too_thin(path: Path, width: int, height: int) -> PermanentError:
     return _refusal(path, f"is only {width} x {height} pixels; a photograph has at least {THINNEST} each way")
 

@@ -70,19 +70,20 @@ def to_bytes(rows: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
 
 
 def _wide_bytes(rows: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """`round(v / 257)` without leaving 16 bits: `(v - v/256 + 128) / 256`."""
-    rounded = np.right_shift(rows, 8)
-    np.subtract(rows, rounded, out=rounded)
+    """`round(v / 257)` without leaving 16 bits: `(w - w/256) / 256` with `w = v + 128`, held below an overflow."""
+    rounded = np.minimum(rows, 65407)
     np.add(rounded, 128, out=rounded)
+    np.subtract(rounded, np.right_shift(rounded, 8), out=rounded)
     np.right_shift(rounded, 8, out=rounded)
     return rounded.astype(np.uint8)
 
 
 def _float_bytes(rows: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
     values = np.nan_to_num(rows.astype(np.float32), nan=0.0, posinf=layout.high, neginf=layout.low)
+    np.clip(values, layout.low, layout.high, out=values)
     values -= np.float32(layout.low)
     values *= np.float32(255.0 / (layout.high - layout.low))
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return np.rint(values).astype(np.uint8)
 
 
 def over_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from domain.errors import PermanentError
 from domain.imaging import refusals
 from domain.imaging.hashes import PixelHash
-from domain.imaging.picture import Picture, Want
+from domain.imaging.picture import Picture, Want, orientation_of
 from domain.imaging.samples import INKS, MODES, Kind, Layout, band_of
 from domain.imaging.scale import BandSink
 
@@ -35,6 +35,10 @@ Rows = NDArray[Any]
 
 class UnusualTiffError(Exception):
     """Valid perhaps, but laid out in a way that this reader leaves to a general one."""
+
+
+class ForeignColourError(UnusualTiffError):
+    """Colours of a kind that this reader does not know, such as Lab or spot inks."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,8 @@ def _decode_page(opened: _Open) -> Picture:
         hashing.update(band)
         sink.add(band_of(band, layout))
     icc = page.tags.valueof(_ICC_TAG)
-    orientation = page.tags.valueof(_ORIENTATION_TAG)
-    return sink.picture(hashing.digest(), orientation=int(orientation or 1), icc=bytes(icc) if icc else None)
+    orientation = orientation_of(page.tags.valueof(_ORIENTATION_TAG))
+    return sink.picture(hashing.digest(), orientation=orientation, icc=bytes(icc) if icc else None)
 
 
 def _row_bytes(page: Any) -> int:
@@ -134,9 +138,9 @@ def _layout(page: Any) -> Layout:
         photometric = 2  # the JPEG decoder turns it into RGB
     kind = _KINDS.get(photometric)
     if kind is None or page.samplesperpixel < (1 if photometric == 3 else INKS[kind]):
-        raise UnusualTiffError(f"photometric interpretation {photometric}")
+        raise ForeignColourError(f"photometric interpretation {photometric}")
     if kind == "cmyk" and (page.tags.valueof(_INK_SET_TAG) or 1) != 1:
-        raise UnusualTiffError("inks other than CMYK")
+        raise ForeignColourError("inks other than CMYK")
     bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
     alpha, premultiplied = _alpha(page, 1 if photometric == 3 else INKS[kind])
     palette = _palette(page) if photometric == 3 else None

@@ -55,12 +55,8 @@ def test_the_shared_grey_scan_has_its_tones(shared_data: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("bits", "white"),
-    [
-        (b, w)
-        for b in (np.float16, np.float32, np.float64)
-        for w in (1.0, 255.0, 65535.0)
-        if w < 65504 or b != np.float16
-    ],
+    [(np.float16, 1.0), (np.float16, 255.0)]
+    + [(b, w) for b in (np.float32, np.float64) for w in (1.0, 255.0, 65535.0)],
 )
 def test_floats_are_not_black(tmp_path: Path, bits: type, white: float) -> None:
     like(of(tmp_path, (grey_scene() / 255 * white).astype(bits), photometric="minisblack"), grey_scene())
@@ -77,9 +73,12 @@ def test_floats_that_are_no_numbers_do_no_harm(tmp_path: Path) -> None:
 
 def test_the_shared_half_float_is_white_and_coloured(shared_data: Path, tmp_path: Path) -> None:
     original = shared_data / "formats" / "float16.tif"
-    values = np.clip(tifffile.imread(original).astype(np.float32), 0, 1)
+    values = np.clip(tifffile.imread(original).astype(np.float32), 0, 1).mean(axis=2)
 
-    like(converted(original, tmp_path), values * 255, 12)  # JPEG at hard edges of colour
+    shown = converted(original, tmp_path).pixels.mean(axis=2)
+
+    assert np.median(shown[values > 0.99]) > 250
+    assert np.corrcoef(shown.ravel(), values.ravel())[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 12, 32])
@@ -282,9 +281,9 @@ def test_a_thumbnail_page_before_the_picture_is_passed_over(tmp_path: Path, more
 
 
 def test_a_mask_page_is_no_picture(tmp_path: Path) -> None:
-    original = written(tmp_path / "a.tif", (255 - scene(), {}), (scene(), {}))
+    original = written(tmp_path / "a.tif", (255 - scene(), {"subfiletype": 2}), (scene(), {}))
     with tifffile.TiffFile(original, mode="r+b") as tiff:
-        tiff.pages.first.tags["NewSubfileType"].overwrite(4)
+        tiff.pages.first.tags[254].overwrite(4)
 
     like(converted(original), scene())
 
