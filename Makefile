@@ -27,7 +27,7 @@ lint: setup-test          ## ruff, mypy, the doors between the rooms
 	.venv/bin/lint-imports
 
 bench: setup-test         ## figures beside their limits; writes bench-results/bench.json
-	.venv/bin/python scripts/bench.py
+	.venv/bin/python scripts/bench.py $(PARTS)
 
 export: setup             ## make export TARGET=DIR
 	@test -n "$(TARGET)" || { echo "Say where to: make export TARGET=/path/to/folder" >&2; exit 2; }

@@ -1,0 +1,75 @@
+"""Every figure beside its limit, as a table and as `bench-results/bench.json`: `make bench [PARTS="convert delivery"]`.
+
+Each row is a ratio of two things measured in one run, or a rate beside its limit. Starts servers of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+
+def convert() -> list[dict[str, Any]]:
+    """Convert against a plain version of the same work."""
+    import bench_convert
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = bench_convert.rows(Path(folder))
+    return [
+        {"name": row["name"], "figure": row.get("ratio", row.get("peak_mb")), "limit": row["limit"],
+         "unit": "MB at most" if "peak_mb" in row else "times at least"}
+        for row in rows
+    ]  # fmt: skip
+
+
+def delivery() -> list[dict[str, Any]]:
+    """Registration, relay and writer on servers of their own."""
+    import bench_delivery
+
+    from tests.servers import TestServers
+
+    servers = TestServers()
+    try:
+        url, vhost = servers.database(), servers.vhost()
+        return asyncio.run(bench_delivery.measure(url, servers.rabbitmq.amqp_url(vhost)))
+    finally:
+        servers.stop()
+
+
+PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {"convert": convert, "delivery": delivery}
+
+
+def holds(row: dict[str, Any]) -> bool:
+    """Whether a figure keeps its limit; the unit says on which side it must lie."""
+    return bool(row["figure"] <= row["limit"] if row["unit"].endswith("at most") else row["figure"] >= row["limit"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"of {', '.join(PARTS)}; none: all")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for part in options.parts or PARTS:
+        for row in PARTS[part]():
+            rows.append({"part": part, **row, "holds": holds(row)})
+            mark = "" if holds(row) else "   SHORT"
+            print(f"{part:10}{row['name']:40}{row['figure']:12.2f}   {row['limit']:g} {row['unit']}{mark}", flush=True)
+    target = ROOT / "bench-results" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps({"machine": platform.platform(), "rows": rows}, indent=1))
+    print(f"written to {target.relative_to(ROOT)}")
+    return 0 if all(row["holds"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
