@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ MAX_TAGS = 600
 MAX_TEXT = 500
 MAX_NUMBERS = 16
 MAX_SIDECAR_BYTES = 16 << 20
+_CRW = "image/x-canon-crw"
 _BINARY_TYPES = frozenset(("Undefined", "Byte", "SByte", "Invalid"))
 _BINARY_LIMIT = 64
 _DROPPED = re.compile(
@@ -77,9 +78,20 @@ def read_metadata(path: Path) -> Metadata:
         tags = _tags(exif)
         rating = _embedded_rating(image)
         known = _known(exiv2, exif)
+        if image.mimeType() == _CRW:
+            tags |= _crw_time(tags)
     except Exception:
         return _raw_metadata(path)
     return metadata_of(tags, rating, **known)
+
+
+def _crw_time(tags: dict[str, Any]) -> dict[str, str]:
+    """CRW counts the camera's clock in seconds; Exiv2 lays this machine's time zone over it, which is taken off."""
+    shifted = exif_time(tags.get("Exif.Photo.DateTimeOriginal"))
+    if shifted is None:
+        return {}
+    at = datetime.fromtimestamp(shifted.timestamp(), UTC)
+    return {"Exif.Photo.DateTimeOriginal": at.strftime("%Y:%m:%d %H:%M:%S")}
 
 
 def metadata_of(tags: dict[str, Any], rating: Rating | None = None, **known: Any) -> Metadata:

@@ -15,6 +15,7 @@ from PIL import Image
 from domain.errors import PermanentError, TransientError, UnavailableError
 from domain.imaging.conversion import render
 from domain.imaging.picture import DERIVATIVE_QUALITY
+from tests.domain.imaging.notes import write_notes
 from tests.domain.imaging.pictures import CAP, ORIENTATIONS, converted, exif, read, rms, scene, stored_as
 
 
@@ -311,3 +312,35 @@ def test_a_drive_that_goes_away_while_it_is_read_is_no_damage(tmp_path: Path, mo
     monkeypatch.setattr(Path, "read_bytes", unplugged)
     with pytest.raises(UnavailableError, match="its drive does not answer"):
         converted(original)
+
+
+# --- ratings ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "stars", "where"),
+    [(None, 4, "embedded"), ("2", 2, "sidecar"), ("0", None, None), ("good", 4, "embedded")],
+)
+def test_a_sidecar_that_speaks_wins_over_the_embedded_rating(
+    tmp_path: Path, sidecar: str | None, stars: int | None, where: str | None
+) -> None:
+    original, beside = saved(tmp_path / "a.jpg", scene()), tmp_path / "a.xmp"
+    write_notes(original, {"Xmp.xmp.Rating": "4"})
+    if sidecar is not None:
+        beside.write_text(
+            "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+            f"<rdf:Description xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='{sidecar}'/></rdf:RDF></x:xmpmeta>"
+        )
+
+    found = converted(original, sidecars=[beside] if sidecar is not None else []).facts.found_rating
+
+    assert (found and found.stars, found and found.where) == (stars, where)
+
+
+def test_a_pair_takes_the_rating_of_its_jpeg_where_the_raw_has_none(shared_data: Path, tmp_path: Path) -> None:
+    raw, jpeg = pair(shared_data, tmp_path)
+    write_notes(jpeg, {"Xmp.xmp.Rating": "3"})
+
+    found = converted(raw, companion=jpeg).facts.found_rating
+
+    assert found is not None and found.stars == 3
