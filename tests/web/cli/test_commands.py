@@ -1,0 +1,58 @@
+"""Wording and exit codes of the command line where nothing runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from web.cli import _register_all, app
+
+_register_all()
+
+
+def _run(*arguments: str) -> Result:
+    # Wide enough that a sentence stands on one line.
+    return CliRunner(env={"DATABASE_URL": "", "COLUMNS": "300", "TERM": "dumb"}).invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",), ("import", "/tmp"), ("export", "--target", "out"), ("roots", "list"), ("train",), ("bursts",),
+        ("retry-failed",), ("reconcile",), ("backfill", "embed"), ("encoder", "list"), ("dead-letters", "list"),
+        ("trace", "1"), ("doctor",), ("down",),
+    ],
+)  # fmt: skip
+def test_without_a_running_fineshyt_a_command_says_so_and_exits_with_2(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = _run(*command, "--home", str(tmp_path))
+
+    assert done.exit_code == 2
+    assert f"fineshyt is not running for {tmp_path}" in done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("import", "/tmp", "--sample", "few"), "'few' is neither a number above zero nor `all`"),
+        (("import", "/tmp", "--sample", "0"), "'0' is neither"),
+        (("export", "--target", "out", "--size", "huge"), "'huge' is neither preview, original nor a number of pixels"),
+        (("export", "--target", "out", "--raw"), "--keep-gps"),
+        (("up", "--workers", "darkroom=2"), "'darkroom=2': give one of scan"),
+    ],
+)
+def test_wrong_usage_is_explained(command: tuple[str, ...], words: str) -> None:
+    done = _run(*command)
+
+    assert done.exit_code == 2
+    assert words in done.output
+
+
+def test_every_command_has_help() -> None:
+    assert _run("--help").exit_code == 0
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__  # type: ignore[union-attr]
+        assert _run(name, "--help").exit_code == 0
