@@ -44,7 +44,7 @@ def _command(home: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         pytest.skip("There is no Chromium here. Install it with: sudo apt-get install chromium")
