@@ -16,6 +16,8 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from web.native import process
@@ -45,24 +47,37 @@ def binaries() -> Path:
 
 
 def unprivileged() -> list[str]:
-    """What stands before a command of Postgres when we are root; nothing otherwise."""
+    """What stands before a command of Postgres when we are root; nothing otherwise. Raises StartError."""
     if os.geteuid() != 0:
         return []
-    namespace = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
-    if (
-        shutil.which("unshare")
-        and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
-    ):
-        return namespace
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if shutil.which("setpriv"):
-            return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
+    for prefix in (["unshare", "--user", "--map-user=65534", "--map-group=65534"], *_other_users()):
+        if shutil.which(prefix[0]) and _starts_postgres(prefix):
+            return prefix
     raise StartError("Postgres does not run as root, and neither `unshare` nor `setpriv` can change that here. "
                      "Run fineshyt as an ordinary user, or set DATABASE_URL.")  # fmt: skip
+
+
+def _other_users() -> Iterator[list[str]]:
+    """Another user, by preference with the right to pass the closed folders (`/root`) that our files lie in.
+
+    Containers commonly refuse user namespaces and CAP_DAC_READ_SEARCH, and leave root CAP_DAC_OVERRIDE.
+    """
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            # A change of user forgets the wish to die with the parent.
+            user = [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig=QUIT"]
+            for capability in ("dac_read_search", "dac_override"):
+                # initdb asks access(2), which heeds capabilities only with this bit.
+                kept = ("--securebits=+no_setuid_fixup", f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}")
+                yield ["setpriv", *user, *kept]
+            yield ["setpriv", *user]
+
+
+def _starts_postgres(prefix: list[str]) -> bool:
+    """Whether initdb runs behind `prefix` and finds its neighbours; `--show` makes nothing."""
+    command = [*prefix, str(binaries() / "initdb"), "--show", "-D", "/nonexistent"]
+    return subprocess.run(command, capture_output=True, env=_environment(), check=False).returncode == 0
 
 
 class Postgres:

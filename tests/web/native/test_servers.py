@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -82,6 +84,24 @@ def test_a_postgres_that_was_left_running_is_taken_over(tmp_path: Path) -> None:
     finally:
         next_start.stop()
         left.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root changes to another user")
+def test_root_without_user_namespaces_runs_postgres_as_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container, and with a home below a folder that only root may enter."""
+    which = shutil.which
+    monkeypatch.setattr("shutil.which", lambda name: None if name == "unshare" else which(name))
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    postgres = Postgres(closed / "postgres")
+    postgres.start()
+    try:
+        assert (postgres.data / "PG_VERSION").stat().st_uid != 0
+        assert _ask(postgres.url(), "SELECT 1") == 1
+    finally:
+        postgres.stop()
 
 
 def test_a_node_is_private_and_has_virtual_hosts_of_its_own(servers: TestServers) -> None:
