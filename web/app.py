@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
@@ -60,6 +60,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             asyncio.create_task(run_progress(pool, context.board, context.hub), name="progress"),
             asyncio.create_task(follow_broker(settings, context.board, context.text_tower), name="broker"),
         ]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(context.hub.listening.wait(), 5.0)
         try:
             yield
         finally:

@@ -97,6 +97,8 @@ class EventHub:
         self._subscriptions: set[Subscription] = set()
         self._wake = asyncio.Event()
         self.last_id: int | None = None
+        self.listening = asyncio.Event()
+        """Set once the first connection listens; cancelled before, it would leave a half-open socket behind."""
         self.stirred = asyncio.Event()
         """Set whenever something happened; whoever counts along clears it."""
 
@@ -133,6 +135,7 @@ class EventHub:
             await connection.add_listener(events.CHANNEL, lambda *_: self._wake.set())
             if self.last_id is None:
                 self.last_id = await newest_id(connection)
+            self.listening.set()
             while True:
                 self._wake.clear()
                 await self._forward(connection)
