@@ -23,6 +23,7 @@ import numpy as np
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos"
 ROUNDS = 3
 JPEGS = 8
+JPEG_MEGAPIXELS = 24, 42.5
 CAP = 10**9
 
 
@@ -85,6 +86,19 @@ def ratios(originals: list[Path], folder: Path, *, focus: bool) -> dict[str, flo
     }
 
 
+def photographs() -> list[Path]:
+    """JPEGs of 24 to 42 megapixels by their headers, spread over their sizes in bytes."""
+    from PIL import Image
+
+    found = []
+    for path in PHOTOS.glob("*.jpg"):
+        with Image.open(path) as image:
+            if JPEG_MEGAPIXELS[0] <= image.width * image.height / 1e6 <= JPEG_MEGAPIXELS[1]:
+                found.append(path)
+    found.sort(key=lambda p: p.stat().st_size)
+    return [found[round(i * (len(found) - 1) / (JPEGS - 1))] for i in range(JPEGS)]
+
+
 def write_scan(path: Path, megapixels: float, samples: int, source: Path) -> Path:
     """A 16-bit TIFF of a real photograph, written plane by plane."""
     import tifffile
@@ -132,7 +146,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     from domain.imaging.conversion import preload
 
     preload()
-    jpegs = sorted(PHOTOS.glob("*.jpg"), key=lambda p: p.stat().st_size)[2::3][:JPEGS]
+    jpegs = photographs()
     grey = write_scan(folder / "grey.tif", 45, 1, jpegs[-1])
     rgb = write_scan(folder / "rgb.tif", 45, 3, jpegs[-1])
     table: list[dict[str, Any]] = [

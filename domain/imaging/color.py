@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from domain.imaging.lanczos import vips
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,9 +30,7 @@ def _srgb() -> Any:
 def _default_cmyk_profile() -> bytes | None:
     """libvips' own CMYK profile (freely licensed), for CMYK pictures that bring none."""
     try:
-        import pyvips
-
-        blob = pyvips.Operation.call("profile_load", "cmyk")
+        blob = vips().Operation.call("profile_load", "cmyk")
         return bytes(blob) if blob else None
     except Exception:
         return None

@@ -7,11 +7,12 @@ less than one full colour decode.
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from domain.errors import PermanentError
@@ -21,7 +22,7 @@ from domain.imaging.hashes import blake2b
 from domain.imaging.picture import Picture, Want, exif_orientation
 from domain.imaging.scale import feed
 
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+_FILL, _RST = 0xFF, 0xD0
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _APPS = range(0xE0, 0xF0)
@@ -45,22 +46,23 @@ class Stream:
     problem: str | None = None
 
 
-def walk(data: bytes | memoryview) -> Stream:
+def walk(data: bytes) -> Stream:
     """Reads segment by segment to the end of the first picture.
 
     `picture_hash` is BLAKE2b-256 over the tables, the frame header and the entropy-coded scans, without application
     segments (but Adobe's, which says how colours are coded) and comments: the pixels follow from these alone.
     """
     view, at = memoryview(data), 2
+    markers = _markers(data)
     parts: list[memoryview] = []
     size: tuple[int, int] | None = None
     problem: str | None = None
     while True:
-        found = _NEXT_MARKER.search(view, at)
+        found = _next(markers, at)
         if found is None:
             return Stream(size, blake2b(*parts), False, problem)
-        marker, start = view[found.end() - 1], found.end()
-        if found.start() != at and not parts:
+        marker, start = view[found + 1], found + 2
+        if not parts and any(byte != _FILL for byte in view[at:found]):
             problem = problem or "bytes that belong nowhere stand between its parts"
         if marker == _EOI:
             return Stream(size, blake2b(*parts), True, problem)
@@ -76,11 +78,27 @@ def walk(data: bytes | memoryview) -> Stream:
         if marker == _SOS:
             if size is None:
                 return Stream(None, blake2b(*parts), False, "the picture begins before its size is told")
-            following = _NEXT_MARKER.search(view, end)
-            end = following.start() if following else len(view)
+            following = _next(markers, end)
+            end = len(view) if following is None else following
         if (marker not in _APPS and marker != _COM) or marker == _ADOBE:
-            parts.append(view[found.end() - 1 : end])
+            parts.append(view[start - 1 : end])
         at = end
+
+
+def _markers(data: bytes) -> NDArray[np.intp]:
+    """Where a marker may begin: a byte of 255 before one that is neither 0, nor a restart, nor 255 itself."""
+    values = np.frombuffer(data, np.uint8)
+    at = np.flatnonzero(values[:-1] == _FILL)
+    following = values[at + 1]
+    found: NDArray[np.intp] = at[
+        (following != 0) & (following != _FILL) & ((following < _RST) | (following > _RST + 7))
+    ]
+    return found
+
+
+def _next(markers: NDArray[np.intp], at: int) -> int | None:
+    number = int(np.searchsorted(markers, at))
+    return int(markers[number]) if number < len(markers) else None
 
 
 def _part(marker: int) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 
 Kind = Literal["grey", "rgb", "cmyk"]
 INKS: dict[Kind, int] = {"grey": 1, "rgb": 3, "cmyk": 4}
+_CACHED_SAMPLES = 1 << 17
 MODES: dict[Kind, str] = {"grey": "L", "rgb": "RGB", "cmyk": "CMYK"}
 
 
@@ -70,12 +71,17 @@ def to_bytes(rows: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
 
 
 def _wide_bytes(rows: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """`round(v / 257)` without leaving 16 bits: `(w - w/256) / 256` with `w = v + 128`, held below an overflow."""
-    rounded = np.minimum(rows, 65407)
-    np.add(rounded, 128, out=rounded)
-    np.subtract(rounded, np.right_shift(rounded, 8), out=rounded)
-    np.right_shift(rounded, 8, out=rounded)
-    return rounded.astype(np.uint8)
+    """`round(v / 257)`: exact in single precision, and a few rows at a time so that they stay in the cache."""
+    found = np.empty(rows.shape, np.uint8)
+    count = max(1, _CACHED_SAMPLES // max(1, rows[0].size))
+    scratch = np.empty((count, *rows.shape[1:]), np.float32)
+    for top in range(0, len(rows), count):
+        part = rows[top : top + count]
+        scaled = scratch[: len(part)]
+        np.multiply(part, np.float32(1 / 257), out=scaled)
+        np.add(scaled, np.float32(0.5), out=scaled)
+        np.copyto(found[top : top + count], scaled, casting="unsafe")
+    return found
 
 
 def _float_bytes(rows: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:

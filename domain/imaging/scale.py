@@ -12,6 +12,7 @@ from PIL import Image
 
 from domain.imaging.color import has_transform, to_srgb
 from domain.imaging.focus import FocusMeter
+from domain.imaging.lanczos import shrink
 from domain.imaging.picture import Picture, Want
 
 METER_ROWS = 256
@@ -56,7 +57,8 @@ class BandSink:
 def feed(meter: FocusMeter, image: Image.Image) -> None:
     """Meters a picture in slices, so that no second full-size copy is made."""
     for top in range(0, image.height, METER_ROWS):
-        rows = image.crop((0, top, image.width, min(top + METER_ROWS, image.height)))
+        bottom = min(top + METER_ROWS, image.height)
+        rows = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
         if rows.mode == "CMYK":
             rows = rows.convert("RGB")
         meter.feed(np.asarray(rows if rows.mode == "L" else rows.convert("L")))
@@ -71,10 +73,8 @@ def fitted(width: int, height: int, edge: int) -> tuple[int, int]:
 def scaled(picture: Picture, edge: int) -> Image.Image:
     """The picture with Lanczos at a long edge of `edge` (0: native), still unturned."""
     size = fitted(picture.width, picture.height, edge)
-    box = (0.0, 0.0, picture.box_width, picture.box_height)
-    if size == picture.image.size and size == (picture.box_width, picture.box_height):
-        return picture.image
-    return picture.image.resize(size, Image.Resampling.LANCZOS, box=box)
+    box = picture.box_width, picture.box_height
+    return picture.image if size == picture.image.size == box else shrink(picture.image, size, box)
 
 
 def scaled_grey(picture: Picture, edge: int) -> Image.Image:
@@ -90,7 +90,7 @@ def scaled_grey(picture: Picture, edge: int) -> Image.Image:
 def shrunk(image: Image.Image, edge: int) -> Image.Image:
     """A picture with Lanczos at a long edge of at most `edge`."""
     size = fitted(*image.size, edge)
-    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+    return image if size == image.size else shrink(image, size)
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:

@@ -202,13 +202,13 @@ def _contiguous_rows(opened: _Open) -> Iterator[Rows]:
 def _read_rows(opened: _Open, file: Any, at: int, count: int, dtype: np.dtype[Any], samples: int = 0) -> Rows:
     wanted = count * opened.size[0] * (samples or int(opened.page.samplesperpixel)) * dtype.itemsize
     file.seek(at)
-    data = bytearray(wanted)
-    view, got = memoryview(data), 0
+    data = np.empty(wanted, np.uint8)
+    view, got = data.data, 0
     while got < wanted and (more := file.readinto(view[got:])):
         got += more
     if got < wanted:
         raise refusals.truncated(opened.path, f"{got} of {wanted} bytes at {at}")
-    rows = np.frombuffer(data, dtype)
+    rows = data.view(dtype)
     return rows if dtype.isnative else rows.astype(dtype.newbyteorder("="))
 
 

@@ -18,7 +18,7 @@ from tests.domain.imaging.documents import write_dng
 from tests.domain.imaging.notes import write_notes
 from tests.domain.imaging.pictures import CAP, converted, read, rms, scene
 
-SENSOR = (2400, 1600)
+SENSOR = (1800, 1200)
 
 
 def picture_of(width: int, height: int, *, grey: bool = False) -> Image.Image:
@@ -60,7 +60,7 @@ def test_a_demosaic_shows_what_the_sensor_saw(shared_data: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("preview", "source", "focus"),
     [
-        ((2400, 1600), "embedded_preview", "embedded_preview"),  # shows every pixel of the sensor
+        ((1800, 1200), "embedded_preview", "embedded_preview"),  # shows every pixel of the sensor
         ((1440, 960), "embedded_preview", "demosaic"),  # large enough to look at, not to measure
         ((1439, 959), "demosaic", "demosaic"),
         ((160, 107), "demosaic", "demosaic"),
