@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def read(path: Path) -> Image.Image:
 
 def scene(width: int = 96, height: int = 64) -> NDArray[np.uint8]:
     """(height, width, 3): smooth, coloured, and different in each corner, so that any turn or flip shows."""
+    return _scene(width, height).copy()
+
+
+@cache
+def _scene(width: int, height: int) -> NDArray[np.uint8]:
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     wave = 0.5 + 0.5 * np.sin(7 * x + 3 * y)
     planes = np.stack([0.15 + 0.7 * x, 0.1 + 0.5 * y + 0.3 * wave, 0.8 - 0.6 * x * y], axis=2)
