@@ -74,6 +74,7 @@ def preload() -> None:
     import exiv2  # noqa: F401
     import imagecodecs  # noqa: F401
     import pi_heif  # noqa: F401
+    import pyvips  # noqa: F401
     import rawpy  # noqa: F401
     import tifffile  # noqa: F401
 

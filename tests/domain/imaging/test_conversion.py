@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +346,38 @@ def test_a_pair_takes_the_rating_of_its_jpeg_where_the_raw_has_none(shared_data:
     found = converted(raw, companion=jpeg).facts.found_rating
 
     assert found is not None and found.stars == 3
+
+
+# --- preloading ---------------------------------------------------------------------------------------------------
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from domain.imaging import conversion
+conversion.preload()
+print(len(os.listdir("/proc/self/task")), flush=True)
+if os.fork() == 0:
+    loaded = set(sys.modules)
+    conversion.convert(Path(sys.argv[1]), preview_path=Path(sys.argv[2]), thumb_path=Path(sys.argv[3]), pixel_cap=10**9)
+    print(sorted({m.partition(".")[0] for m in set(sys.modules) - loaded} & {"pyvips", "rawpy", "exiv2", "tifffile"}), flush=True)
+    os._exit(0)
+print(os.wait()[1])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Counts threads in Linux's own list.")
+def test_what_is_preloaded_starts_no_thread_and_works_after_a_fork(tmp_path: Path) -> None:
+    original = saved(tmp_path / "a.tif", scene(2000, 1500))
+
+    out = subprocess.run(
+        [sys.executable, "-c", FORKED, str(original), str(tmp_path / "p.jpg"), str(tmp_path / "t.jpg")],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    ).stdout.split("\n")
+
+    assert out[:3] == ["1", "[]", "0"]
+    assert read(tmp_path / "p.jpg").size == (1440, 1080)
