@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +79,14 @@ def scaled(picture: Picture, edge: int) -> Image.Image:
 def scaled_grey(picture: Picture, edge: int) -> Image.Image:
     """A grey sRGB copy with a long edge of at most `edge`, unturned.
 
-    Made from the decoded picture and not from its preview: scaling twice costs sharpness that is being measured.
+    Made from the decoded picture and not from its preview: scaling twice costs sharpness that is being measured. By
+    Pillow, which rounds to the nearest: libvips ends an eighth of a level lower, and a bright sky just below clipping.
     """
-    if picture.image.mode == "RGB" and not has_transform(picture.image.mode, picture.icc):
-        picture = replace(picture, image=picture.image.convert("L"))
-    return to_srgb(scaled(picture, edge), picture.icc).convert("L")
+    image, box = picture.image, (0.0, 0.0, picture.box_width, picture.box_height)
+    if image.mode == "RGB" and not has_transform(image.mode, picture.icc):
+        image = image.convert("L")
+    size = fitted(picture.width, picture.height, edge)
+    return to_srgb(image.resize(size, Image.Resampling.LANCZOS, box=box), picture.icc).convert("L")
 
 
 def shrunk(image: Image.Image, edge: int) -> Image.Image:
