@@ -80,7 +80,7 @@ def read_metadata(path: Path) -> Metadata:
         known = _known(exiv2, exif)
         if image.mimeType() == _CRW:
             tags |= _crw_time(tags)
-    except Exception:
+    except Exception:  # a parser's complaint about metadata never costs the picture
         return _raw_metadata(path)
     return metadata_of(tags, rating, **known)
 
@@ -193,7 +193,7 @@ def _sidecar_stars(path: Path) -> tuple[int, Stars | None] | None:
         image = exiv2.ImageFactory.open(text)
         image.readMetadata()
         rating = _xmp_rating(image)
-    except Exception:
+    except Exception:  # a broken sidecar says nothing
         return None
     return None if rating is None or not _is_number(rating) else (info.st_mtime_ns, stars_of(rating))
 
@@ -331,7 +331,7 @@ def _raw_metadata(path: Path) -> Metadata:
             return _big_tiff_metadata(path)
         if sniff_bytes(head, path.suffix) == "raw":
             return _libraw_metadata(path)
-    except Exception:
+    except Exception:  # as above
         return Metadata()
     return Metadata()
 

@@ -23,24 +23,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.previews import make_previews
+
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos"
 LIMIT = 0.95
 ROUNDS = 3
-
-
-def make_previews(folder: Path) -> list[Path]:
-    """1440 px previews of the photographs, as convert writes them."""
-    from PIL import Image
-
-    made = []
-    for path in sorted(PHOTOS.glob("*.jpg")):
-        with Image.open(path) as image:
-            image.draft("RGB", (1440, 1440))
-            picture = image.convert("RGB")
-        picture.thumbnail((1440, 1440))
-        made.append(folder / path.name)
-        picture.save(made[-1], quality=82)
-    return made
 
 
 def rate(n: int, work: Callable[[], object]) -> float:
@@ -119,7 +106,7 @@ def _row(encoder: Any, ratios: list[float], alone: float, decoding: float, embed
 
 
 def rows(folder: Path, *, images: int = 192, large_images: int = 16) -> list[dict[str, Any]]:
-    previews = make_previews(folder)
+    previews = make_previews(sorted(PHOTOS.glob("*.jpg")), folder)
     return [
         compare("efficientnet-lite2", previews, images),
         compare("ViT-L-14/random", previews, large_images, rounds=2),

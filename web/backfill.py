@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from domain.formats import file_kind
+from domain.imaging.hashes import file_hash
 from web import jobs, roots
 from web.database import Connection
-
-_BLOCK = 1 << 20
 
 
 async def request(connection: Connection, what: Literal["embed", "quality", "exif"]) -> int:
@@ -72,21 +70,13 @@ def _missing(rows: list[Any]) -> list[Any]:
 
 
 def _hashed(root: Path, sizes: set[int]) -> dict[bytes, Path]:
-    return {_file_hash(path): path for path in _pictures(root) if path.stat().st_size in sizes}
+    return {file_hash(path): path for path in _pictures(root) if path.stat().st_size in sizes}
 
 
 def _pictures(root: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(root):
         names[:] = [name for name in names if not name.startswith(".")]
         yield from (Path(folder) / name for name in files if file_kind(name) is not None)
-
-
-def _file_hash(path: Path) -> bytes:
-    digest = hashlib.blake2b(digest_size=32)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.digest()
 
 
 async def _point(connection: Connection, photo_id: int, root_id: int, rel_path: str) -> int:

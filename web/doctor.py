@@ -14,6 +14,7 @@ from contracts.settings import Settings
 from web import disk, roots
 from web.database import Connection
 from web.operations import newest_revision
+from web.progress import tab_counts
 from web.stages import is_paused, pause_reason
 
 _LOOKED_AT = 200_000
@@ -112,7 +113,7 @@ async def _stages(connection: Connection) -> list[Finding]:
 
 
 async def _failed(connection: Connection) -> Finding:
-    n = await connection.fetchval("SELECT count(*) FROM gallery WHERE tabs & 770 <> 0 AND tabs & 512 <> 0")
+    n = (await tab_counts(connection))["failed"]
     return Finding(
         "failed lane", True, "empty" if not n else f"{n} photographs; look at the tab Failed, or: fineshyt retry-failed"
     )

@@ -22,6 +22,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from contracts.export_manifest import ManifestEntry
 from contracts.settings import Settings
+from domain.formats import file_kind
 from web.database import Connection
 from web.derivatives import derivative_path
 from web.errors import RequestError
@@ -123,7 +124,7 @@ async def export(
 
 
 def _put(manifest: Manifest, row: Any, source: Path, wish: Wish, outcome: Exported) -> None:
-    copied = wish.raw and _is_raw(row)
+    copied = _is_copied(row, wish)
     try:
         content = source.read_bytes() if copied else picture(source, row, wish)
     except (OSError, UnidentifiedImageError, ValueError) as error:
@@ -147,10 +148,9 @@ def _original(row: Any) -> Path:
     return Path(str(row["root"])) / str(row["rel_path"])
 
 
-def _is_raw(row: Any) -> bool:
-    from domain.formats import file_kind
-
-    return file_kind(row["rel_path"]) == "raw"
+def _is_copied(row: Any, wish: Wish) -> bool:
+    """A RAW that goes as it is."""
+    return wish.raw and file_kind(row["rel_path"]) == "raw"
 
 
 async def _sources(
@@ -163,7 +163,7 @@ async def _sources(
             if _needs_rendering(row, wish):
                 await request_rendering(connection, settings, row["id"])
         for row in chunk:
-            if wish.raw and _is_raw(row):
+            if _is_copied(row, wish):
                 yield row, _original(row)
             elif _needs_rendering(row, wish):
                 yield row, await _rendering(connection, settings, row)
@@ -173,7 +173,7 @@ async def _sources(
 
 def _needs_rendering(row: Any, wish: Wish) -> bool:
     larger = wish.edge == 0 or wish.edge > _PREVIEW_EDGE
-    return larger and max(row["width"], row["height"]) > _PREVIEW_EDGE and not (wish.raw and _is_raw(row))
+    return larger and max(row["width"], row["height"]) > _PREVIEW_EDGE and not _is_copied(row, wish)
 
 
 async def _rendering(connection: Connection, settings: Settings, row: Any) -> Path | str:

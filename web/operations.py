@@ -14,12 +14,11 @@ from web import counters
 from web.context import Db, Here, Json
 from web.database import Connection
 from web.progress import tab_counts
+from web.relay.relay import LEADER_LOCK
 from web.reports import ReportBoard
 from web.stages import is_paused
 
 router = APIRouter(tags=["operations"])
-_RELAY_LOCK = 0x72656C61
-"""The advisory lock of the process that leads the relay (`web.relay.relay`)."""
 
 
 @functools.cache
@@ -53,7 +52,7 @@ async def _look(connection: Connection) -> dict[str, Any]:
     writer = await connection.fetchval(
         "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted AND database = "
         "(SELECT oid FROM pg_database WHERE datname = current_database()))",
-        _RELAY_LOCK,
+        LEADER_LOCK,
     )
     return {"database": True, "migrated": revision == newest_revision(), "writer": writer}
 

@@ -11,6 +11,7 @@ import structlog
 
 from web import counters
 from web.database import Connection, Pool
+from web.gallery_query import TABS
 from web.live import EventHub, LiveEvent
 from web.reports import ReportBoard
 from web.status import status
@@ -18,7 +19,6 @@ from web.status import status
 log = structlog.get_logger()
 BUSY_S = 0.5
 IDLE_S = 2.0
-TABS = ("all", "for_projects", "match", "no_match", "rated", "unrated", "unseen", "bursts", "rejected", "failed")
 
 
 async def tab_counts(connection: Connection) -> dict[str, int]:

@@ -7,7 +7,6 @@ compared with the other. Likeness is an exact scan: 80 ms for 100,000 photograph
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +29,6 @@ SELECT photo_id FROM (
     ORDER BY distance LIMIT $3
 ) near JOIN gallery g USING (photo_id) WHERE g.tabs & 1 <> 0 ORDER BY distance
 """
-
-
-@dataclass(frozen=True)
-class Found:
-    """Ids, best first; `by_likeness` says whether the encoder took part, `note` why it did not."""
-
-    ids: list[int]
-    by_likeness: bool
-    note: str | None
 
 
 async def by_words(connection: Connection, text: str) -> list[int]:

@@ -10,8 +10,6 @@ from web import counters, imports
 from web.database import Connection
 from web.stages import is_paused, pause_reason
 
-_LISTED = ("scan", "convert", "render", "curate", "embed", "taste", "bursts")
-
 
 async def status(connection: Connection, running: Mapping[str, int]) -> dict[str, Any]:
     """`running`: claims in the consumers' hands by stage, from their reports."""
@@ -19,7 +17,7 @@ async def status(connection: Connection, running: Mapping[str, int]) -> dict[str
     rows = {row["name"]: row for row in await connection.fetch("SELECT * FROM stages")}
     return {
         "photos": await _photos(counted),
-        "stages": {name: _stage(name, counted, rows[name], running.get(name, 0)) for name in _LISTED if name in STAGES},
+        "stages": {name: _stage(name, counted, rows[name], running.get(name, 0)) for name in STAGES},
         "imports": await imports.recent_imports(connection),
         "encoder": await _encoder(connection),
         "taste": await _taste(connection),

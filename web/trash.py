@@ -12,6 +12,7 @@ from web.database import Connection
 from web.decisions import in_one_transaction
 from web.derivatives import remove_derivatives
 from web.errors import RequestError
+from web.gallery_query import GalleryQuery, conditions
 from web.progress import tab_counts
 
 
@@ -64,7 +65,8 @@ async def empty(connection: Connection, expected: int) -> list[tuple[int, int | 
     """Discards every rejected photo, if there are `expected` of them; refused with the true count otherwise."""
 
     async def work() -> list[tuple[int, int | None]]:
-        rows = await connection.fetch("SELECT photo_id FROM gallery WHERE tabs & 770 <> 0 AND tabs & 256 <> 0")
+        rejected = conditions(GalleryQuery(filter="rejected")).sql()
+        rows = await connection.fetch(f"SELECT g.photo_id FROM gallery g WHERE {rejected}")
         if len(rows) != expected:
             raise TrashChangedError(len(rows))
         return await discard(connection, [row["photo_id"] for row in rows])

@@ -50,7 +50,7 @@ class FileHashing:
     def _run(self) -> None:
         try:
             self._digest = file_hash(self._path)
-        except BaseException as error:
+        except BaseException as error:  # handed to the waiting thread
             self._error = error
 
     def result(self) -> bytes:

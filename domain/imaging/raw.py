@@ -187,7 +187,7 @@ def _tiff_payload(path: Path) -> list[tuple[int, int]]:
         with tifffile.TiffFile(path) as tiff:
             pages = list(_all_pages(tiff.pages))
             found = [(list(map(int, p.dataoffsets)), list(map(int, p.databytecounts)), p) for p in pages]
-    except Exception:
+    except Exception:  # makers bend TIFF; the unpacked values serve instead
         return []
     sensors = [f for f in found if int(f[2].photometric or 0) in (CFA, LINEAR_RAW)] or found
     if not sensors:

@@ -76,7 +76,7 @@ def holds_sensor_data(path: Path) -> bool:
     try:
         with tifffile.TiffFile(path) as tiff:
             return int(first_real_page(tiff).photometric) in (CFA, LINEAR_RAW)
-    except Exception:
+    except Exception:  # hostile headers break the parser in many ways
         return False
 
 

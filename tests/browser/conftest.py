@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ from playwright.async_api import Page, async_playwright
 from tests.chaos.photographs import make_photographs
 from web.native.ports import free_port
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = "<img src=x onerror=document.title=1>.jpg"
 PHOTOGRAPHS = 10
 
@@ -28,7 +29,6 @@ class Site:
 
     url: str
     library: Path
-    faults: list[str] = field(default_factory=list)
 
     def api(self, method: str, path: str, **options: object) -> httpx.Response:
         return httpx.request(method, self.url + path, timeout=30, **options)  # type: ignore[arg-type]
@@ -46,7 +46,7 @@ def _command(home: Path, *arguments: str, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+    if not any(shutil.which(name) for name in _BROWSERS):
         pytest.skip("There is no Chromium here. Install it with: sudo apt-get install chromium")
     folder = Path(tmp_path_factory.mktemp("site"))
     library = folder / "library"
@@ -65,7 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 async def page(site: Site) -> AsyncIterator[Page]:
     """A fresh browser; what its console or its security policy complains of fails the test."""
-    path = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
+    path = next(found for name in _BROWSERS if (found := shutil.which(name)))
     arguments = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
     arguments += ["--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     faults: list[str] = []

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from consumers.runner import HEARTBEAT_S, Runner
 from consumers.stage import StageWorker
 from contracts.settings import Settings
 from tests.consumers.broker import Broker
+from tests.previews import make_previews
 
 Start = Callable[..., Runner]
 
@@ -57,12 +57,4 @@ def start(settings: Settings, broker: Broker) -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def previews(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """1440 px previews of six photographs."""
-    folder, made = tmp_path_factory.mktemp("previews"), []
-    for path in sorted((shared_data / "photos").glob("*.jpg"))[:6]:
-        with Image.open(path) as image:
-            image.draft("RGB", (1440, 1440))
-            picture = image.convert("RGB")
-        picture.thumbnail((1440, 1440))
-        made.append(folder / path.name)
-        picture.save(made[-1], quality=82)
-    return made
+    return make_previews(sorted((shared_data / "photos").glob("*.jpg"))[:6], tmp_path_factory.mktemp("previews"))

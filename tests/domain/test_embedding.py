@@ -18,6 +18,7 @@ from domain import embedding
 from domain.embedding import BUNDLED, Encoder, burst_threshold, clip_name, default_encoder, load, split_clip_name
 from domain.embedding.previews import Framing, prepare_preview
 from domain.errors import PermanentError, UnavailableError
+from tests.previews import make_previews
 
 PHOTOS = Path(__file__).parents[2] / ".." / "shared" / "data" / "photos"
 TINY = "ViT-S-32-alt/random"
@@ -39,15 +40,7 @@ def previews(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """1440 px previews of four photographs."""
     if not PHOTOS.exists():
         pytest.skip(f"the photographs are not here: {PHOTOS}")
-    folder, made = tmp_path_factory.mktemp("previews"), []
-    for path in sorted(PHOTOS.glob("*.jpg"))[:4]:
-        with Image.open(path) as image:
-            image.draft("RGB", (1440, 1440))
-            picture = image.convert("RGB")
-        picture.thumbnail((1440, 1440))
-        made.append(folder / path.name)
-        picture.save(made[-1], quality=82)
-    return made
+    return make_previews(sorted(PHOTOS.glob("*.jpg"))[:4], tmp_path_factory.mktemp("previews"))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from web.reports import ReportBoard
 
 log = structlog.get_logger()
 
-_LEADER_LOCK = 0x72656C61  # "rela"
+LEADER_LOCK = 0x72656C61  # "rela"
 _IDLE_S = 1.0
 _STANDBY_S = 1.0
 
@@ -47,7 +47,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 async def _session(settings: Settings, stop: asyncio.Event) -> None:
     connection = await connect(settings.database_url.get_secret_value())
     try:
-        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LEADER_LOCK):
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
             await _pause(stop, _STANDBY_S)
             if stop.is_set():
                 return
