@@ -6,7 +6,6 @@ Each row is a ratio of two things measured in one run, or a rate beside its limi
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import platform
 import sys
@@ -14,6 +13,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
@@ -41,7 +42,7 @@ def delivery() -> list[dict[str, Any]]:
     servers = TestServers()
     try:
         url, vhost = servers.database(), servers.vhost()
-        return asyncio.run(bench_delivery.measure(url, servers.rabbitmq.amqp_url(vhost)))
+        return uvloop.run(bench_delivery.measure(url, servers.rabbitmq.amqp_url(vhost)))
     finally:
         servers.stop()
 

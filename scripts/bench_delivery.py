@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
+import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,6 +33,7 @@ from web.results.batch import apply_batch
 from web.results.writer import Writer
 
 FOLDER_FILES = 500
+_STATUS = "SELECT status FROM jobs WHERE stage = $1 AND subject_id = $2"
 
 
 def _exif() -> dict[str, Any]:
@@ -64,7 +66,7 @@ async def _relay_rate(connection: Connection, settings: Settings, amqp_url: str,
     """Claims a second from due rows to the broker's confirm and the commit."""
     broker = await aio_pika.connect(amqp_url)
     async with broker:
-        publisher = await Publisher.open(broker)
+        publisher = await Publisher.open(broker, amqp_url)
         wide = settings.model_copy(update={"dispatch_window": claims})
         dispatcher = Dispatcher(connection, publisher, wide, ReportBoard(), set())
         start = time.perf_counter()
@@ -75,6 +77,7 @@ async def _relay_rate(connection: Connection, settings: Settings, amqp_url: str,
             await dispatcher.run_once()
         seconds = time.perf_counter() - start
         await publisher.purge(topology.CLAIM_QUEUES)
+        await publisher.close()
     return claims / seconds
 
 
@@ -97,9 +100,12 @@ async def _writer_rate(
         stop = asyncio.Event()
         started = time.perf_counter()
         task = asyncio.create_task(Writer(settings, stop).run())
-        while await connection.fetchval(done) < len(answers):  # noqa: ASYNC110 - watched from outside
-            await asyncio.sleep(0.02)
+        # Answers are applied in order; counting all of them again and again would take a core from Postgres.
+        last = answers[-1]
+        while await connection.fetchval(_STATUS, last.stage, last.subject_id) != "done":  # noqa: ASYNC110 - from outside
+            await asyncio.sleep(0.05)
         seconds = time.perf_counter() - started
+        assert await connection.fetchval(done) == len(answers)
         stop.set()
         await task
     return len(answers) / seconds
@@ -156,7 +162,7 @@ def main() -> None:
     parser.add_argument("--results", type=int, default=10_000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = asyncio.run(measure(options.database_url, options.amqp_url, photos=options.photos, results=options.results))
+    rows = uvloop.run(measure(options.database_url, options.amqp_url, photos=options.photos, results=options.results))
     if options.json:
         print(json.dumps(rows))
         return

@@ -12,8 +12,13 @@ Kind = Literal["preview", "thumb", "render"]
 _ENDINGS: dict[Kind, str] = {"preview": ".jpg", "thumb": ".thumb.jpg", "render": ".render.jpg"}
 
 
+def derivative_name(photo_id: int, generation: int, kind: Kind) -> str:
+    """The path below the derivatives' folder, `/`-separated."""
+    return f"{photo_id // 1000:06d}/{photo_id}-{generation}{_ENDINGS[kind]}"
+
+
 def derivative_path(derivatives: Path, photo_id: int, generation: int, kind: Kind) -> Path:
-    return derivatives / f"{photo_id // 1000:06d}" / f"{photo_id}-{generation}{_ENDINGS[kind]}"
+    return derivatives / derivative_name(photo_id, generation, kind)
 
 
 def remove_derivatives(derivatives: Path, photo_id: int, generation: int | None) -> None:

@@ -57,10 +57,11 @@ async def archive(database: Connection, settings: Settings, tmp_path: Path) -> A
 @pytest.fixture
 async def relay(archive: Archive, amqp_url: str) -> AsyncIterator[Relay]:
     connection = await aio_pika.connect(amqp_url)
-    publisher = await Publisher.open(connection)
+    publisher = await Publisher.open(connection, amqp_url)
     board = ReportBoard()
     dispatcher = Dispatcher(archive.connection, publisher, archive.settings, board, set())
     yield Relay(dispatcher, publisher, board, await connection.channel())
+    await publisher.close()
     await connection.close()
 
 

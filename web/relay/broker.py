@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import aio_pika
+import pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 
 from contracts import topology
 from contracts.claims import ClaimCheck
-
-_IN_FLIGHT = 256
+from web.bulk import BulkChannel
 
 
 async def declare(channel: AbstractChannel) -> None:
@@ -32,33 +29,25 @@ async def declare(channel: AbstractChannel) -> None:
 
 
 class Publisher:
-    """Publishes claims on one connection. Raises aio-pika's errors when the connection is lost."""
+    """Publishes claims, and looks after their queues. Raises ConnectionError when the broker was lost."""
 
-    def __init__(self, channel: AbstractChannel, exchange: AbstractExchange) -> None:
+    def __init__(self, channel: AbstractChannel, bulk: BulkChannel) -> None:
         self._channel = channel
-        self._exchange = exchange
+        self._bulk = bulk
 
     @classmethod
-    async def open(cls, connection: AbstractConnection) -> Publisher:
-        # Without on_return_raises an unroutable message is dropped in silence.
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    async def open(cls, connection: AbstractConnection, amqp_url: str) -> Publisher:
+        """Declares the topology over `connection`; claims travel on a connection of their own."""
+        channel = await connection.channel()
         await declare(channel)
-        return cls(channel, await channel.get_exchange(topology.CLAIMS, ensure=False))
+        return cls(channel, await BulkChannel.open(amqp_url))
+
+    async def close(self) -> None:
+        await self._bulk.close()
 
     async def publish(self, claims: Sequence[tuple[ClaimCheck, bool]]) -> None:
         """Publishes `(claim, urgent)` pairs and waits until the broker has confirmed every one."""
-        for start in range(0, len(claims), _IN_FLIGHT):
-            await asyncio.gather(*(self._publish(c, urgent) for c, urgent in claims[start : start + _IN_FLIGHT]))
-
-    async def _publish(self, claim: ClaimCheck, urgent: bool) -> Any:
-        message = aio_pika.Message(
-            claim.to_bytes(),
-            content_type="application/json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            message_id=claim.claim_id,
-            type=f"claim.{claim.stage}",
-        )
-        return await self._exchange.publish(message, topology.queue_for(claim.stage, urgent=urgent), mandatory=True)
+        await self._bulk.publish(topology.CLAIMS, (_message(claim, urgent) for claim, urgent in claims))
 
     async def ready(self, queues: Iterable[str]) -> int:
         """Messages that wait in these queues; those in a consumer's hands are not among them."""
@@ -72,3 +61,13 @@ class Publisher:
         for name in queues:
             queue = await self._channel.get_queue(name, ensure=False)
             await queue.purge()
+
+
+def _message(claim: ClaimCheck, urgent: bool) -> tuple[str, bytes, pika.BasicProperties]:
+    properties = pika.BasicProperties(
+        content_type="application/json",
+        delivery_mode=pika.DeliveryMode.Persistent.value,
+        message_id=claim.claim_id,
+        type=f"claim.{claim.stage}",
+    )
+    return topology.queue_for(claim.stage, urgent=urgent), claim.to_bytes(), properties

@@ -62,7 +62,21 @@ async def _lead(
     connection: Connection, broker: aio_pika.abc.AbstractConnection, settings: Settings, stop: asyncio.Event
 ) -> None:
     board = ReportBoard()
-    publisher = await Publisher.open(broker)
+    publisher = await Publisher.open(broker, settings.amqp_url.get_secret_value())
+    try:
+        await _work(connection, broker, publisher, board, settings, stop)
+    finally:
+        await publisher.close()
+
+
+async def _work(
+    connection: Connection,
+    broker: aio_pika.abc.AbstractConnection,
+    publisher: Publisher,
+    board: ReportBoard,
+    settings: Settings,
+    stop: asyncio.Event,
+) -> None:
     await reports.listen(broker, board)
     offline = await roots.note_offline(connection)
     dispatcher = Dispatcher(connection, publisher, settings, board, offline)

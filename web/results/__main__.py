@@ -6,6 +6,7 @@ import asyncio
 import signal
 
 import structlog
+import uvloop
 
 from contracts.settings import Settings
 from web import database, journal, roots, scoring
@@ -49,4 +50,4 @@ async def _first_start(settings: Settings) -> None:
 if __name__ == "__main__":
     loaded = Settings()
     journal.configure(loaded)
-    asyncio.run(main(loaded))
+    uvloop.run(main(loaded))

@@ -97,7 +97,7 @@ def _files(settings: Settings, photo_id: int, generation: int) -> list[Any]:
 
 async def _write_exif(connection: Connection, exif: dict[int, dict[str, Any]]) -> None:
     await connection.execute(
-        """INSERT INTO photo_exif (photo_id, exif) SELECT * FROM unnest($1::bigint[], $2::jsonb[])
+        """INSERT INTO photo_exif (photo_id, exif) SELECT * FROM unnest($1::bigint[], $2::json[])
            ON CONFLICT (photo_id) DO UPDATE SET exif = excluded.exif""",
         list(exif), list(exif.values()),
     )  # fmt: skip

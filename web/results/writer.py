@@ -15,14 +15,15 @@ from pathlib import Path
 
 import aio_pika
 import asyncpg
+import pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from pydantic import ValidationError
 
 from contracts import topology
 from contracts.claims import ClaimCheck
 from contracts.results import ANSWER, ErrorEnvelope, Failure, Result
 from contracts.settings import Settings
+from web.bulk import BulkChannel, Delivered
 from web.database import Connection, connect
 from web.relay.broker import declare
 from web.results.applied import Applied
@@ -36,15 +37,21 @@ LINGER_S = 0.05
 _PREFETCH = 2 * BATCH
 _DATABASE_AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError,
                   asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)  # fmt: skip
-# aiormq says RuntimeError of a channel that was closed, and cancels what waits on one.
-_BROKER_AWAY = (OSError, aio_pika.exceptions.AMQPError, RuntimeError, asyncio.CancelledError)
+# aiormq, which declares the queues, says RuntimeError of a channel that was closed, and cancels what waits on one.
+_BROKER_AWAY = (OSError, aio_pika.exceptions.AMQPError, pika.exceptions.AMQPError, RuntimeError, asyncio.CancelledError)
 _TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 @dataclass(frozen=True)
 class Delivery:
-    message: AbstractIncomingMessage
+    message: Delivered
     answer: Result | Failure
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    message: Delivered
+    reason: str
 
 
 class Writer:
@@ -59,10 +66,13 @@ class Writer:
         delay = 0.5
         while not self._stop.is_set():
             try:
-                broker = await aio_pika.connect(self._settings.amqp_url.get_secret_value(), timeout=10)
-                async with broker:
+                await _declare(self._settings)
+                channel = await BulkChannel.open(self._settings.amqp_url.get_secret_value(), prefetch=_PREFETCH)
+                try:
                     delay = 0.5
-                    await self._consume(broker)
+                    await self._consume(channel)
+                finally:
+                    await channel.close()
             except _BROKER_AWAY as error:
                 if isinstance(error, asyncio.CancelledError) and self._stop.is_set():
                     raise
@@ -76,16 +86,12 @@ class Writer:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
-    async def _consume(self, broker: AbstractConnection) -> None:
-        channel = await broker.channel(publisher_confirms=True)
-        await declare(channel)
-        await channel.set_qos(prefetch_count=_PREFETCH)
-        inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
-        broker.close_callbacks.add(lambda *_: inbox.put_nowait(None))
-        channel.close_callbacks.add(lambda *_: inbox.put_nowait(None))
+    async def _consume(self, channel: BulkChannel) -> None:
+        inbox: asyncio.Queue[Delivery | Unreadable | None] = asyncio.Queue()
+        channel.when_lost(lambda: inbox.put_nowait(None))
         for name in (topology.RESULTS_QUEUE, topology.DEAD_QUEUE):
-            queue = await channel.get_queue(name, ensure=False)
-            await queue.consume(inbox.put)
+            # Read on arrival: the next batch is parsed while Postgres works on this one.
+            channel.consume(name, lambda message: inbox.put_nowait(_read(message)))
         log.info("writer_consumes")
         while not self._stop.is_set():
             batch = await self._collect(inbox)
@@ -94,11 +100,9 @@ class Writer:
             if batch:
                 await self._take(channel, batch)
 
-    async def _collect(
-        self, inbox: asyncio.Queue[AbstractIncomingMessage | None]
-    ) -> list[AbstractIncomingMessage] | None:
+    async def _collect(self, inbox: asyncio.Queue[Delivery | Unreadable | None]) -> list[Delivery | Unreadable] | None:
         """A full batch, or what came within the linger; None when the connection is gone."""
-        batch: list[AbstractIncomingMessage] = []
+        batch: list[Delivery | Unreadable] = []
         loop = asyncio.get_running_loop()
         deadline = loop.time() + 1.0
         while len(batch) < BATCH:
@@ -116,22 +120,15 @@ class Writer:
             batch.append(message)
         return batch
 
-    async def _take(self, channel: AbstractChannel, batch: Sequence[AbstractIncomingMessage]) -> None:
-        deliveries = [d for message in batch if (d := await self._parse(channel, message)) is not None]
-        await self._apply(channel, deliveries)
+    async def _take(self, channel: BulkChannel, batch: Sequence[Delivery | Unreadable]) -> None:
+        for item in batch:
+            if isinstance(item, Unreadable):
+                await park(channel, item.message, item.reason)
+        await self._apply(channel, [item for item in batch if isinstance(item, Delivery)])
         # Everything delivered up to the last of the batch is in it: one acknowledgement for all.
-        await batch[-1].ack(multiple=True)
+        channel.acknowledge(batch[-1].message.tag)
 
-    async def _parse(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> Delivery | None:
-        """What cannot be understood is parked with its reason, and blocks nothing."""
-        try:
-            dead = message.routing_key not in (topology.RESULTS_QUEUE,)
-            return Delivery(message, _poisoned(message) if dead else ANSWER.validate_json(message.body))
-        except ValidationError as error:
-            await park(channel, message, f"not understood: {error.errors(include_input=False)[:3]}")
-            return None
-
-    async def _apply(self, channel: AbstractChannel, deliveries: Sequence[Delivery]) -> None:
+    async def _apply(self, channel: BulkChannel, deliveries: Sequence[Delivery]) -> None:
         """One transaction; if an answer in it breaks, one by one, and the broken one is parked."""
         if not deliveries:
             return
@@ -169,7 +166,7 @@ class Writer:
                 await self._sleep(delay)
                 delay = min(delay * 2, 5.0)
 
-    async def _give_up(self, channel: AbstractChannel, delivery: Delivery, error: Exception) -> None:
+    async def _give_up(self, channel: BulkChannel, delivery: Delivery, error: Exception) -> None:
         """An answer that cannot be applied: parked, and its job fails with a reason instead of waiting for ever."""
         log.exception("answer_not_applied", stage=delivery.answer.stage, subject_id=delivery.answer.subject_id)
         await park(channel, delivery.message, f"not applied: {type(error).__name__}: {error}")
@@ -181,24 +178,37 @@ class Writer:
                 log.exception("failure_not_applied", subject_id=failure.subject_id)
 
 
+async def _declare(settings: Settings) -> None:
+    broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
+    async with broker:
+        await declare(await broker.channel())
+
+
+def _read(message: Delivered) -> Delivery | Unreadable:
+    """What cannot be understood is parked with its reason, and blocks nothing."""
+    try:
+        dead = message.queue == topology.DEAD_QUEUE
+        return Delivery(message, _poisoned(message) if dead else ANSWER.validate_json(message.body))
+    except ValidationError as error:
+        return Unreadable(message, f"not understood: {error.errors(include_input=False)[:3]}")
+
+
 def _unlink(path: Path) -> None:
     with suppress(OSError):
         path.unlink(missing_ok=True)
 
 
-async def park(channel: AbstractChannel, message: AbstractIncomingMessage, reason: str) -> None:
+async def park(channel: BulkChannel, message: Delivered, reason: str) -> None:
     """Copies a message to `parked` with the reason in a header."""
     log.error("message_parked", reason=reason, size=len(message.body))
-    exchange = await channel.get_exchange(topology.PARKED, ensure=False)
-    copy = aio_pika.Message(
-        message.body,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        headers={"x-parked-reason": reason[:1000], "x-parked-from": message.routing_key or ""},
+    properties = pika.BasicProperties(
+        delivery_mode=pika.DeliveryMode.Persistent.value,
+        headers={"x-parked-reason": reason[:1000], "x-parked-from": message.routing_key},
     )
-    await exchange.publish(copy, "")
+    await channel.publish(topology.PARKED, [("", message.body, properties)])
 
 
-def _poisoned(message: AbstractIncomingMessage) -> Failure:
+def _poisoned(message: Delivered) -> Failure:
     """A dead letter: a claim that its workers never survived, or could not take."""
     claim = ClaimCheck.model_validate_json(message.body)
     name = (claim.file_path or "This piece of work").rpartition("/")[2]
