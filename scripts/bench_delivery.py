@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 import tempfile
@@ -98,6 +99,8 @@ async def _writer_rate(
                 )
             )
         stop = asyncio.Event()
+        gc.collect()
+        gc.freeze()  # the answers made here are not the writer's to look through
         started = time.perf_counter()
         task = asyncio.create_task(Writer(settings, stop).run())
         # Answers are applied in order; counting all of them again and again would take a core from Postgres.

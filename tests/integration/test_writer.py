@@ -10,7 +10,7 @@ import pytest
 from contracts.results import ScanPayload, SkippedPath, TastePayload
 from tests.integration.archive import Archive
 from tests.integration.messages import converted, embedded, failure, result, scanned
-from web import counters, imports, scoring
+from web import counters, imports, registration, scoring
 
 pytestmark = pytest.mark.integration
 
@@ -120,6 +120,19 @@ async def test_results_for_a_deleted_photo_are_taken_and_its_files_removed(archi
     assert applied.dropped == 1
     assert await archive.connection.fetchval("SELECT count(*) FROM photos") == 0
     assert await archive.connection.fetchval("SELECT count(*) FROM jobs") == 0
+
+
+async def test_the_tags_of_a_photo_go_with_it_and_no_others(archive: Archive) -> None:
+    root = await archive.root()
+    kept = await archive.ready_photo(root, "kept.jpg", exif={"Exif.Image.Model": 'M10 "Monochrom" \u20ac\n'})
+    gone = await archive.ready_photo(root, "gone.jpg", exif={"Exif.Image.Model": "M10"})
+
+    await registration.forget(archive.connection, [gone])
+
+    left = await archive.connection.fetch("SELECT photo_id, exif FROM photo_exif")
+    assert [(row["photo_id"], row["exif"]) for row in left] == [
+        (kept, {"Exif.Image.Model": 'M10 "Monochrom" \u20ac\n'})
+    ]
 
 
 @pytest.mark.parametrize("rewritten", [False, True], ids=["same bytes", "metadata rewritten too"])

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.events import Event
-from contracts.results import BurstsPayload
 from contracts.settings import Settings
 from web import transit
 from web.database import Connection
@@ -22,7 +21,7 @@ _KEEPER = 1
 
 async def apply(connection: Connection, settings: Settings, items: Sequence[Matched], applied: Applied) -> None:
     for item in items:
-        BurstsPayload.model_validate(item.result.payload)
+        _ = item.result.typed  # raises when it is not what a burst search answers
         path = transit.matrix_path(settings, "bursts", item.result.generation, "groups")
         groups = await asyncio.to_thread(np.load, path, allow_pickle=False)
         params = item.params or {}

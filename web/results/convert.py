@@ -53,7 +53,7 @@ RETURNING p.id, p.root_id, p.rel_path, p.import_id, p.pixel_hash, b.pixel_hash A
 
 
 async def apply(connection: Connection, settings: Settings, items: Sequence[Matched], applied: Applied) -> None:
-    payloads = {item.result.subject_id: ConvertPayload.model_validate(item.result.payload) for item in items}
+    payloads: dict[int, ConvertPayload] = {item.result.subject_id: item.result.typed for item in items}
     generations = {item.result.subject_id: item.result.generation for item in items}
     urgent = {item.result.subject_id for item in items if item.urgent}
     records = [_record(photo_id, payload, generations[photo_id]) for photo_id, payload in payloads.items()]
@@ -95,9 +95,9 @@ def _files(settings: Settings, photo_id: int, generation: int) -> list[Any]:
     return [derivative_path(settings.derivatives_dir, photo_id, generation, kind) for kind in _KINDS]
 
 
-async def _write_exif(connection: Connection, exif: dict[int, dict[str, Any]]) -> None:
+async def _write_exif(connection: Connection, exif: dict[int, str]) -> None:
     await connection.execute(
-        """INSERT INTO photo_exif (photo_id, exif) SELECT * FROM unnest($1::bigint[], $2::json[])
+        """INSERT INTO photo_exif (photo_id, exif) SELECT i, e::json FROM unnest($1::bigint[], $2::text[]) AS r (i, e)
            ON CONFLICT (photo_id) DO UPDATE SET exif = excluded.exif""",
         list(exif), list(exif.values()),
     )  # fmt: skip

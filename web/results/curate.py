@@ -29,7 +29,7 @@ RETURNING m.photo_id
 async def apply(connection: Connection, settings: Settings, items: Sequence[Matched], applied: Applied) -> None:
     records = []
     for item in items:
-        payload = CuratePayload.model_validate(item.result.payload)
+        payload: CuratePayload = item.result.typed
         records.append(
             {
                 "photo_id": item.result.subject_id,

@@ -22,7 +22,7 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
         )
         if row is None or row["status"] != "scanning":
             continue
-        await _apply_one(connection, row, ScanPayload.model_validate(item.result.payload), applied)
+        await _apply_one(connection, row, item.result.typed, applied)
 
 
 async def _apply_one(connection: Connection, row: Any, payload: ScanPayload, applied: Applied) -> None:

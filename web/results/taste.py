@@ -14,7 +14,7 @@ from web.results.applied import Applied, Matched
 
 async def apply(connection: Connection, settings: Settings, items: Sequence[Matched], applied: Applied) -> None:
     for item in items:
-        payload = TastePayload.model_validate(item.result.payload)
+        payload: TastePayload = item.result.typed
         version = await connection.fetchval(
             """INSERT INTO taste_models (encoder_id, dim, weights, bias, n_ratings, tentative, cv_rank_correlation,
                    cv_ungrouped, spread_factor, alpha)

@@ -188,9 +188,13 @@ def _read(message: Delivered) -> Delivery | Unreadable:
     """What cannot be understood is parked with its reason, and blocks nothing."""
     try:
         dead = message.queue == topology.DEAD_QUEUE
-        return Delivery(message, _poisoned(message) if dead else ANSWER.validate_json(message.body))
+        delivery = Delivery(message, _poisoned(message) if dead else ANSWER.validate_json(message.body))
     except ValidationError as error:
         return Unreadable(message, f"not understood: {error.errors(include_input=False)[:3]}")
+    if isinstance(delivery.answer, Result):
+        with suppress(ValidationError):  # then applying it fails, and its job with it
+            _ = delivery.answer.typed
+    return delivery
 
 
 def _unlink(path: Path) -> None:
