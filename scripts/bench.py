@@ -49,7 +49,31 @@ def delivery() -> list[dict[str, Any]]:
         servers.stop()
 
 
-PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {"convert": convert, "delivery": delivery}
+def pipeline() -> list[dict[str, Any]]:
+    """End to end against the domain functions in as many processes."""
+    import bench_pipeline
+
+    return bench_pipeline.rows(40)
+
+
+def embed() -> list[dict[str, Any]]:
+    """Embedding from previews against the encoder alone."""
+    import bench_embed
+
+    with tempfile.TemporaryDirectory() as folder:
+        return [row | {"unit": "of the encoder alone at least"} for row in bench_embed.rows(Path(folder))]
+
+
+def gallery() -> list[dict[str, Any]]:
+    """Pages, counts, ids and one rating at 100,000 photographs."""
+    import bench_gallery
+
+    return bench_gallery.rows(100_000)
+
+
+PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "convert": convert, "delivery": delivery, "pipeline": pipeline, "embed": embed, "gallery": gallery,
+}  # fmt: skip
 
 
 def holds(row: dict[str, Any]) -> bool:
@@ -67,7 +91,7 @@ def main() -> int:
         for row in PARTS[part]():
             rows.append({"part": part, **row, "holds": holds(row)})
             mark = "" if holds(row) else "   SHORT"
-            print(f"{part:10}{row['name']:40}{row['figure']:12.2f}   {row['limit']:g} {row['unit']}{mark}", flush=True)
+            print(f"{part:10}{row['name']:50}{row['figure']:12.2f}   {row['limit']:g} {row['unit']}{mark}", flush=True)
     target = ROOT / "bench-results" / "bench.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps({"machine": platform.platform(), "rows": rows}, indent=1))

@@ -67,7 +67,7 @@ async def flight(stack: Stack, tmp_path: Path) -> InFlight:
     return InFlight(stack, folder, paths, await stack.import_folder(folder))
 
 
-@pytest.mark.parametrize("victim", ["convert", "embed"])
+@pytest.mark.parametrize("victim", ["convert", pytest.param("embed", marks=pytest.mark.slow)])
 async def test_a_consumer_is_killed(flight: InFlight, victim: str) -> None:
     await flight.at_least(20, "ready" if victim == "convert" else "embedded")
     flight.stack.kill(victim)
@@ -93,6 +93,7 @@ async def test_the_relay_is_killed_after_publishing(flight: InFlight) -> None:
     await flight.settle()
 
 
+@pytest.mark.slow
 async def test_web_is_killed(flight: InFlight) -> None:
     flight.stack.start("web", "web")
     await flight.at_least(20)
@@ -106,12 +107,14 @@ async def test_the_broker_restarts(flight: InFlight) -> None:
     await flight.settle()
 
 
+@pytest.mark.slow
 async def test_postgres_restarts(flight: InFlight) -> None:
     await flight.at_least(20)
     flight.stack.servers.restart_postgres()
     await flight.settle()
 
 
+@pytest.mark.slow
 async def test_claims_are_delivered_twice(flight: InFlight) -> None:
     """Every claim that waits is copied, so that each is worked on twice."""
     connection = await aio_pika.connect(flight.stack.servers.amqp_url)
@@ -134,6 +137,7 @@ async def test_claims_are_delivered_twice(flight: InFlight) -> None:
     await flight.settle()
 
 
+@pytest.mark.slow
 async def test_results_arrive_out_of_order(flight: InFlight) -> None:
     """Answers are held back while the writer is away, and handed over in reverse."""
     await flight.at_least(5)
@@ -165,6 +169,7 @@ async def _collect(held: asyncio.Queue[AbstractIncomingMessage]) -> list[Abstrac
     return messages
 
 
+@pytest.mark.slow
 async def test_all_queues_are_purged_and_reconcile_brings_the_work_back(flight: InFlight) -> None:
     await flight.at_least(20)
     connection = await aio_pika.connect(flight.stack.servers.amqp_url)
@@ -177,7 +182,9 @@ async def test_all_queues_are_purged_and_reconcile_brings_the_work_back(flight: 
     await flight.settle()
 
 
-@pytest.mark.parametrize(("fate", "words"), [("segfault", "crash"), ("hang", "longer than")])
+@pytest.mark.parametrize(
+    ("fate", "words"), [("segfault", "crash"), pytest.param("hang", "longer than", marks=pytest.mark.slow)]
+)
 async def test_a_decoder_that_dies_costs_one_photograph(stack: Stack, tmp_path: Path, fate: str, words: str) -> None:
     """The photograph fails with its reason, the others are ready, and the consumer is the same process as before."""
     stack.kill("convert")
