@@ -83,6 +83,7 @@ def failure(
     attempt: int = 1,
     upstream: dict[str, Any] | None = None,
     retry_after_s: float | None = None,
+    message: str = "no",
 ) -> Failure:
     return Failure(
         claim_id=str(uuid.uuid4()),
@@ -95,5 +96,5 @@ def failure(
         failure=kind,
         sentence="picture.jpg could not be read.",
         retry_after_s=retry_after_s,
-        error=ErrorEnvelope(op=stage, error_type="Test", message="no", upstream=upstream),
+        error=ErrorEnvelope(op=stage, error_type="Test", message=message, upstream=upstream),
     )

@@ -307,10 +307,11 @@ async def test_five_identical_refusals_in_a_row_pause_the_stage(archive: Archive
     root = await archive.root()
     photos = [await archive.ready_photo(root, f"{n}.jpg") for n in range(5)]
     for photo in photos:
-        await archive.apply(failure("curate", photo, "permanent", upstream={"status_code": 400}))
+        said = {"status_code": 400, "message": "no such parameter"}
+        await archive.apply(failure("curate", photo, "permanent", upstream=said, message=f"refused {photo}.jpg"))
 
     reason = await archive.connection.fetchval("SELECT breaker_reason FROM stages WHERE name = 'curate'")
-    assert reason is not None and "5 requests in a row" in reason
+    assert reason == "5 requests in a row were refused in the same way: no such parameter"
 
 
 async def test_a_new_vector_is_scored_with_the_model_in_force_and_rescoring_agrees(archive: Archive) -> None:

@@ -127,13 +127,15 @@ async def _count_refusal(connection: Connection, failure: Failure, applied: Appl
     upstream = failure.error.upstream or {}
     if upstream.get("status_code") != 400:
         return
+    # What the server said: our own message names the photo, and no two of them are alike.
+    said = str(upstream.get("message") or upstream.get("code") or "HTTP 400")
     same = await connection.fetchval(
         """UPDATE stages SET same_errors = CASE WHEN same_error = $2 THEN same_errors + 1 ELSE 1 END, same_error = $2
            WHERE name = $1 RETURNING same_errors""",
-        failure.stage, failure.error.message,
+        failure.stage, said,
     )  # fmt: skip
     if same >= SAME_REFUSALS:
-        reason = f"{SAME_REFUSALS} requests in a row were refused in the same way: {failure.error.message}"
+        reason = f"{SAME_REFUSALS} requests in a row were refused in the same way: {said}"
         await stages.open_breaker(connection, failure.stage, reason)
         applied.paused.add(failure.stage)
 
