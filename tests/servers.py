@@ -37,8 +37,16 @@ class TestServers:
     def database(self) -> str:
         """The URL of a fresh, migrated database."""
         self.start_postgres()
+        return self._new_database(f"TEMPLATE {self._template()}")
+
+    def empty_database(self) -> str:
+        """The URL of a fresh database that no migration has seen."""
+        self.start_postgres()
+        return self._new_database()
+
+    def _new_database(self, options: str = "") -> str:
         name = f"test_{os.getpid()}_{next(_NUMBERS)}"
-        asyncio.run(self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template()}"))
+        asyncio.run(self._execute(f"CREATE DATABASE {name} {options}"))
         return self.postgres.url(name)
 
     def drop_database(self, url: str) -> None:

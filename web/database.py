@@ -39,9 +39,6 @@ async def prepare_connection(connection: Connection) -> None:
     """Registers the codecs. Every asyncpg connection of ours goes through here."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=_dump, decoder=_load)
     await connection.set_type_codec(
-        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=orjson.loads
-    )
-    await connection.set_type_codec(
         "halfvec", schema="public", format="binary", encoder=_encode_halfvec, decoder=_decode_halfvec
     )
 

@@ -24,11 +24,11 @@ def _config() -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -37,18 +37,18 @@ def sqlalchemy_url(url: str) -> str:
     return f"postgresql+asyncpg://{rest}" if scheme in {"postgres", "postgresql"} else url
 
 
-async def migrate_async(url: str) -> None:
+async def migrate_async(url: str, revision: str = "head") -> None:
     engine = create_async_engine(sqlalchemy_url(url))
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, revision)
     finally:
         await engine.dispose()
 
 
-def migrate(url: str) -> None:
-    """Migrates the database at `url` (`postgresql://user:password@host/name`) to the newest shape."""
-    asyncio.run(migrate_async(url))
+def migrate(url: str, revision: str = "head") -> None:
+    """Migrates the database at `url` (`postgresql://user:password@host/name`), to the newest shape if not said."""
+    asyncio.run(migrate_async(url, revision))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.exif import inflate_exif
 from web import gallery, jobs
 from web.api.shapes import PhotoId
 from web.context import Db, Here, Json
@@ -14,6 +16,7 @@ from web.gallery_query import GalleryQuery
 from web.items import item, items
 from web.renderings import request_rendering
 
+log = structlog.get_logger()
 router = APIRouter(tags=["photos"])
 
 PAGE = 60
@@ -74,7 +77,15 @@ async def one(photo_id: PhotoId, db: Db) -> Json:
         photo_id,
     )
     await jobs.raise_priority(db, "curate", [photo_id], jobs.PRIORITY_OPENED)
-    return Json(found | {"exif": exif or {}, "other_locations": [row["path"] for row in places]})
+    return Json(found | {"exif": _tags(photo_id, exif), "other_locations": [row["path"] for row in places]})
+
+
+def _tags(photo_id: int, deflated: bytes | None) -> dict[str, Any]:
+    try:
+        return inflate_exif(deflated) if deflated else {}
+    except ValueError as error:  # the rest of the photograph is worth showing
+        log.warning("tags_unreadable", photo_id=photo_id, error=str(error))
+        return {}
 
 
 @router.post("/photos/{photo_id}/render")

@@ -25,27 +25,31 @@ _FACTS = {
     "focus_tiles": "bytea", "focus_rows": "smallint", "focus_cols": "smallint", "captured_at": "timestamp",
     "captured_offset_min": "smallint", "captured_source": "text", "camera": "text", "camera_serial": "text",
     "lens": "text", "iso": "int", "aperture": "real", "shutter_s": "double precision", "focal_length_mm": "real",
-    "warnings": "text[]",
+    "warnings": "text",
 }  # fmt: skip
+"""One array for each goes to Postgres: half the time of one JSON object a photo. Warnings are lines of a text, since
+`unnest` would take an array of arrays apart."""
 _HAND_DATED = ("captured_at", "captured_offset_min", "captured_source")
 """A roll dated by hand keeps its date when the file is read again."""
 
-_OWN_FACTS = tuple(_FACTS.keys() - {"derivative_generation", "focus_rows", "focus_cols"})
 
-_SET = ", ".join(
-    f"{name} = CASE WHEN p.captured_source = 'person' THEN p.{name} ELSE r.{name} END"
-    if name in _HAND_DATED
-    else f"{name} = r.{name}"
-    for name in _FACTS
-)
-_COLUMNS = ", ".join(f"{name} {kind}" for name, kind in _FACTS.items())
+def _assigned(name: str) -> str:
+    if name in _HAND_DATED:
+        return f"{name} = CASE WHEN p.captured_source = 'person' THEN p.{name} ELSE r.{name} END"
+    if name == "warnings":
+        return "warnings = string_to_array(r.warnings, chr(10))"
+    return f"{name} = r.{name}"
+
+
+_SET = ", ".join(_assigned(name) for name in _FACTS)
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_FACTS.values(), start=2))
 _UPDATE = f"""
 WITH before AS (
     SELECT id, pixel_hash, derivative_generation, root_id, rel_path, import_id, discarded_at
-    FROM photos WHERE id = ANY ($2) FOR UPDATE
+    FROM photos WHERE id = ANY ($1) FOR UPDATE
 )
 UPDATE photos p SET status = 'ready', failure_reason = NULL, failure_detail = NULL, missing_since = NULL, {_SET}
-FROM jsonb_to_recordset($1) AS r (id bigint, {_COLUMNS}), before b
+FROM unnest($1::bigint[], {_ARRAYS}) AS r (id, {", ".join(_FACTS)}), before b
 WHERE p.id = r.id AND b.id = p.id AND b.discarded_at IS NULL
 RETURNING p.id, p.root_id, p.rel_path, p.import_id, p.pixel_hash, b.pixel_hash AS old_pixel_hash,
     b.derivative_generation AS old_generation
@@ -56,8 +60,9 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
     payloads: dict[int, ConvertPayload] = {item.result.subject_id: item.result.typed for item in items}
     generations = {item.result.subject_id: item.result.generation for item in items}
     urgent = {item.result.subject_id for item in items if item.urgent}
-    records = [_record(photo_id, payload, generations[photo_id]) for photo_id, payload in payloads.items()]
-    rows = await connection.fetch(_UPDATE, records, list(payloads))
+    rows = await connection.fetch(
+        _UPDATE, list(payloads), *_columns(list(payloads.values()), list(generations.values()))
+    )
     ready = {row["id"]: row for row in rows}
     for photo_id in payloads.keys() - ready.keys():  # deleted or discarded meanwhile: nobody will ask for its files
         applied.unlink_after += _files(settings, photo_id, generations[photo_id])
@@ -77,27 +82,25 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
         applied.changed.discard(photo_id)
 
 
-def _record(photo_id: int, payload: ConvertPayload, generation: int) -> dict[str, Any]:
-    record = {name: getattr(payload, name) for name in _OWN_FACTS}
-    rows, cols = payload.focus_grid or (None, None)
-    for name in ("file_hash", "pixel_hash", "focus_tiles"):
-        record[name] = None if record[name] is None else "\\x" + record[name].hex()
-    return record | {
-        "id": photo_id,
-        "derivative_generation": generation,
-        "focus_rows": rows,
-        "focus_cols": cols,
-        "warnings": list(payload.warnings),
+def _columns(payloads: Sequence[ConvertPayload], generations: Sequence[int]) -> list[list[Any]]:
+    """One list for each of `_FACTS`."""
+    grids = [payload.focus_grid or (None, None) for payload in payloads]
+    computed: dict[str, list[Any]] = {
+        "derivative_generation": list(generations),
+        "focus_rows": [rows for rows, _ in grids],
+        "focus_cols": [cols for _, cols in grids],
+        "warnings": ["\n".join(" ".join(w.split()) for w in payload.warnings) for payload in payloads],
     }
+    return [computed[name] if name in computed else [getattr(payload, name) for payload in payloads] for name in _FACTS]
 
 
 def _files(settings: Settings, photo_id: int, generation: int) -> list[Any]:
     return [derivative_path(settings.derivatives_dir, photo_id, generation, kind) for kind in _KINDS]
 
 
-async def _write_exif(connection: Connection, exif: dict[int, str]) -> None:
+async def _write_exif(connection: Connection, exif: dict[int, bytes]) -> None:
     await connection.execute(
-        """INSERT INTO photo_exif (photo_id, exif) SELECT i, e::json FROM unnest($1::bigint[], $2::text[]) AS r (i, e)
+        """INSERT INTO photo_exif (photo_id, exif) SELECT * FROM unnest($1::bigint[], $2::bytea[])
            ON CONFLICT (photo_id) DO UPDATE SET exif = excluded.exif""",
         list(exif), list(exif.values()),
     )  # fmt: skip
