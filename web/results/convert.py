@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from contracts.base import Stage
@@ -17,39 +18,41 @@ from web.results.applied import Applied, Matched
 _KINDS: tuple[Kind, ...] = ("preview", "thumb", "render")
 
 _FACTS = {
+    "derivative_generation": "int", "focus_rows": "smallint", "focus_cols": "smallint",
     "file_hash": "bytea", "file_size": "bigint", "mtime_ns": "bigint", "pixel_hash": "bytea", "phash": "bigint",
-    "derivative_generation": "int", "width": "int", "height": "int", "preview_width": "int", "preview_height": "int",
+    "width": "int", "height": "int", "preview_width": "int", "preview_height": "int",
     "thumb_width": "int", "thumb_height": "int", "dominant_color": "int", "is_monochrome": "boolean",
     "picture_source": "text", "technical_score": "smallint", "sharpness_score": "smallint",
     "exposure_score": "smallint", "focus_score": "real", "focus_noise": "real", "focus_source": "text",
-    "focus_tiles": "bytea", "focus_rows": "smallint", "focus_cols": "smallint", "captured_at": "timestamp",
+    "focus_tiles": "bytea", "captured_at": "timestamp",
     "captured_offset_min": "smallint", "captured_source": "text", "camera": "text", "camera_serial": "text",
     "lens": "text", "iso": "int", "aperture": "real", "shutter_s": "double precision", "focal_length_mm": "real",
-    "warnings": "text",
+    "warnings": "text[]",
 }  # fmt: skip
-"""One array for each goes to Postgres: half the time of one JSON object a photo. Warnings are lines of a text, since
-`unnest` would take an array of arrays apart."""
+_OWN_FACTS = attrgetter(*list(_FACTS)[3:])
+"""What the payload says by the same name: all but the first three."""
 _HAND_DATED = ("captured_at", "captured_offset_min", "captured_source")
 """A roll dated by hand keeps its date when the file is read again."""
 
-
-def _assigned(name: str) -> str:
-    if name in _HAND_DATED:
-        return f"{name} = CASE WHEN p.captured_source = 'person' THEN p.{name} ELSE r.{name} END"
-    if name == "warnings":
-        return "warnings = string_to_array(r.warnings, chr(10))"
-    return f"{name} = r.{name}"
-
-
-_SET = ", ".join(_assigned(name) for name in _FACTS)
-_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_FACTS.values(), start=2))
+_SET = ", ".join(
+    f"{name} = CASE WHEN p.captured_source = 'person' THEN p.{name} ELSE r.{name} END"
+    if name in _HAND_DATED
+    else f"{name} = r.{name}"
+    for name in _FACTS
+)
+# By COPY, which needs a table: two thirds of the time of an array for each fact, half of that of JSON.
+_ARRIVED = "arrived_facts"
+_MAKE_ARRIVED = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS {_ARRIVED} (id bigint, {", ".join(f"{n} {kind}" for n, kind in _FACTS.items())})
+ON COMMIT DELETE ROWS
+"""
 _UPDATE = f"""
 WITH before AS (
     SELECT id, pixel_hash, derivative_generation, root_id, rel_path, import_id, discarded_at
     FROM photos WHERE id = ANY ($1) FOR UPDATE
 )
 UPDATE photos p SET status = 'ready', failure_reason = NULL, failure_detail = NULL, missing_since = NULL, {_SET}
-FROM unnest($1::bigint[], {_ARRAYS}) AS r (id, {", ".join(_FACTS)}), before b
+FROM {_ARRIVED} r, before b
 WHERE p.id = r.id AND b.id = p.id AND b.discarded_at IS NULL
 RETURNING p.id, p.root_id, p.rel_path, p.import_id, p.pixel_hash, b.pixel_hash AS old_pixel_hash,
     b.derivative_generation AS old_generation
@@ -60,9 +63,10 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
     payloads: dict[int, ConvertPayload] = {item.result.subject_id: item.result.typed for item in items}
     generations = {item.result.subject_id: item.result.generation for item in items}
     urgent = {item.result.subject_id for item in items if item.urgent}
-    rows = await connection.fetch(
-        _UPDATE, list(payloads), *_columns(list(payloads.values()), list(generations.values()))
-    )
+    await connection.execute(_MAKE_ARRIVED)
+    records = [_record(photo_id, payload, generations[photo_id]) for photo_id, payload in payloads.items()]
+    await connection.copy_records_to_table(_ARRIVED, records=records, columns=("id", *_FACTS))
+    rows = await connection.fetch(_UPDATE, list(payloads))
     ready = {row["id"]: row for row in rows}
     for photo_id in payloads.keys() - ready.keys():  # deleted or discarded meanwhile: nobody will ask for its files
         applied.unlink_after += _files(settings, photo_id, generations[photo_id])
@@ -82,16 +86,8 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
         applied.changed.discard(photo_id)
 
 
-def _columns(payloads: Sequence[ConvertPayload], generations: Sequence[int]) -> list[list[Any]]:
-    """One list for each of `_FACTS`."""
-    grids = [payload.focus_grid or (None, None) for payload in payloads]
-    computed: dict[str, list[Any]] = {
-        "derivative_generation": list(generations),
-        "focus_rows": [rows for rows, _ in grids],
-        "focus_cols": [cols for _, cols in grids],
-        "warnings": ["\n".join(" ".join(w.split()) for w in payload.warnings) for payload in payloads],
-    }
-    return [computed[name] if name in computed else [getattr(payload, name) for payload in payloads] for name in _FACTS]
+def _record(photo_id: int, payload: ConvertPayload, generation: int) -> tuple[Any, ...]:
+    return (photo_id, generation, *(payload.focus_grid or (None, None)), *_OWN_FACTS(payload))
 
 
 def _files(settings: Settings, photo_id: int, generation: int) -> list[Any]:
@@ -121,7 +117,7 @@ def _found(
 async def _make_followers_due(connection: Connection, kept: dict[int, Any], urgent: set[int]) -> None:
     """Embed and curate what is new; a file whose pixels did not change keeps its vector and its facts."""
     new_pixels = [i for i, row in kept.items() if row["pixel_hash"] != row["old_pixel_hash"]]
-    same_pixels = [i for i in kept if i not in set(new_pixels)]
+    same_pixels = [i for i, row in kept.items() if row["pixel_hash"] == row["old_pixel_hash"]]
     lacking = await connection.fetch(
         """SELECT s.stage, p AS id FROM unnest($1::bigint[]) p, (VALUES ('embed'), ('curate')) s (stage)
            WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.stage = s.stage AND j.subject_id = p)""",
