@@ -1,9 +1,9 @@
 """Pages of the gallery's read model: keyset pagination, counts and ordered ids.
 
-Unrated, unscored and undated photos come last in both directions. Two plans: where nearly every row of the sort's
-index belongs to the view, the index is walked from the cursor on (first the rows that have the key, then the others
-by id); otherwise the view's rows are collected and the page is the top of them. Walking an index for a view that
-holds few of its rows would read the archive from end to end for a page.
+Unrated, unscored and undated photos come last in both directions. Two plans: where the tab has an index in this
+order, or nearly every row of the sort's index belongs to the view, the index is walked from the cursor on (first the
+rows that have the key, then the others by id); otherwise the view's rows are collected and the page is the top of them.
+Walking an index for a view that holds few of its rows would read the archive from end to end for a page.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import orjson
 from web import scoring
 from web.database import Connection
 from web.errors import RequestError
-from web.gallery_query import SORT_COLUMNS, GalleryQuery, SortKey, Where, conditions
+from web.gallery_query import SORT_COLUMNS, GalleryQuery, SortKey, Tab, Where, conditions
 from web.progress import tab_counts
 
 DENSE = 0.25
 """From this share of the archive on, the sort's index is walked."""
+_OWN_INDEX: set[tuple[Tab, SortKey]] = {("match", "preference"), ("rated", "rating")}
+"""Small tabs that have an index in this order (`gallery_match`, `gallery_rated`)."""
 _STALE_CURSOR = "This page marker belongs to another view. Load the view from its beginning."
 
 
@@ -108,7 +110,8 @@ async def page(connection: Connection, query: GalleryQuery, limit: int, cursor_t
         total = counted[query.filter]
     else:
         total = await _count(connection, query)
-    rows = await _rows(connection, query, order, cursor, limit + 1, walk=_is_dense(query, counted))
+    walk = (query.filter, order.key) in _OWN_INDEX or _is_dense(query, counted)
+    rows = await _rows(connection, query, order, cursor, limit + 1, walk=walk)
     more = len(rows) > limit
     rows = rows[:limit]
     following = encode_cursor(Cursor(rows[-1]["key"], rows[-1]["photo_id"], total), query, order) if more else None

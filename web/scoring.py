@@ -32,9 +32,10 @@ _PREFERENCE = """
 UPDATE gallery g SET preference = s.score, is_match = is_match(g.picked, s.score, g.rating, $4)
 FROM (
     SELECT e.photo_id, least(100, greatest(0, round(($2 - (e.vec <#> $3::halfvec) - 1) * 25)))::smallint AS score
-    FROM embeddings e WHERE e.encoder_id = $1 AND {which}
+    FROM embeddings e WHERE e.encoder_id = $1 AND {vectors}
 ) s
 WHERE g.photo_id = s.photo_id AND g.preference IS DISTINCT FROM s.score
+    AND {gallery} -- said twice, or the planner reads the whole gallery for every chunk
 """
 
 _NO_PREFERENCE = """
@@ -51,13 +52,18 @@ WITH affinity AS (
     FROM photo_tags t
     JOIN affinity a ON a.tag = t.tag
     LEFT JOIN decisions d ON d.photo_id = t.photo_id
-    WHERE a.n > (d.rating IS NOT NULL)::int AND {which}
+    WHERE a.n > (d.rating IS NOT NULL)::int AND {tags}
     GROUP BY t.photo_id
 )
 UPDATE gallery g SET vibe = m.vibe
-FROM (SELECT x.photo_id, mine.vibe FROM gallery x LEFT JOIN mine ON mine.photo_id = x.photo_id WHERE {gallery}) m
-WHERE g.photo_id = m.photo_id AND g.vibe IS DISTINCT FROM m.vibe
+FROM (SELECT x.photo_id, mine.vibe FROM gallery x LEFT JOIN mine ON mine.photo_id = x.photo_id WHERE {listed}) m
+WHERE g.photo_id = m.photo_id AND g.vibe IS DISTINCT FROM m.vibe AND {gallery}
 """
+
+PREFERENCE_OF_RANGE = _PREFERENCE.format(vectors="e.photo_id BETWEEN $5 AND $6", gallery="g.photo_id BETWEEN $5 AND $6")
+VIBE_OF_RANGE = _VIBE.format(
+    tags="t.photo_id BETWEEN $1 AND $2", listed="x.photo_id BETWEEN $1 AND $2", gallery="g.photo_id BETWEEN $1 AND $2"
+)
 
 
 async def active_model(connection: Connection) -> Any:
@@ -70,11 +76,12 @@ async def score_photos(connection: Connection, photo_ids: Sequence[int]) -> None
     model = await active_model(connection)
     if model is not None and not model["retired"]:
         await connection.execute(
-            _PREFERENCE.format(which="e.photo_id = ANY ($5)"),
+            _PREFERENCE.format(vectors="e.photo_id = ANY ($5)", gallery="g.photo_id = ANY ($5)"),
             model["encoder_id"], model["bias"], _weights(model), await match_cut(connection), list(photo_ids),
         )  # fmt: skip
     await connection.execute(
-        _VIBE.format(which="t.photo_id = ANY ($1)", gallery="x.photo_id = ANY ($1)"), list(photo_ids)
+        _VIBE.format(tags="t.photo_id = ANY ($1)", listed="x.photo_id = ANY ($1)", gallery="g.photo_id = ANY ($1)"),
+        list(photo_ids),
     )
 
 
@@ -137,12 +144,10 @@ async def _score_chunk(connection: Connection, model: Any, cut: int, first: int,
         await connection.execute(_NO_PREFERENCE.format(which="g.photo_id BETWEEN $1 AND $2"), first, last)
     else:
         await connection.execute(
-            _PREFERENCE.format(which="e.photo_id BETWEEN $5 AND $6"),
+            PREFERENCE_OF_RANGE,
             model["encoder_id"], model["bias"], _weights(model), cut, first, last,
         )  # fmt: skip
-    await connection.execute(
-        _VIBE.format(which="t.photo_id BETWEEN $1 AND $2", gallery="x.photo_id BETWEEN $1 AND $2"), first, last
-    )
+    await connection.execute(VIBE_OF_RANGE, first, last)
 
 
 async def set_threshold(connection: Connection, value: str) -> int:
