@@ -113,6 +113,8 @@ class Runner:
         raise ConnectionError("A queue of ours was deleted.")
 
     def _prefetch(self) -> int:
+        """Claims that each queue of ours may have handed out. A stage with a `.now` queue can therefore hold as many
+        again that nobody works on yet: an urgent claim that had to wait for an acknowledgement would not be first."""
         return self._settings.prefetch or self._worker.slots * self._worker.batch
 
     def _forget_channel(self) -> None:
