@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,12 +21,14 @@ from typing import Any, Literal
 import orjson
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from contracts.exif import inflate_exif
 from contracts.export_manifest import ManifestEntry
 from contracts.settings import Settings
 from domain.formats import file_kind
 from web.database import Connection
 from web.derivatives import derivative_path
 from web.errors import RequestError
+from web.gps import gps_ifd
 from web.renderings import request_rendering
 
 MANIFEST = "photos.json"
@@ -77,9 +80,11 @@ _ROWS = """
 SELECT p.id, p.rel_path, r.path AS root, p.derivative_generation AS generation, p.pixel_hash, p.captured_at, p.width,
        p.height, p.inserted_at, p.camera, p.lens, p.status, g.rating, g.picked, g.preference, g.rejected,
        pr.name AS project, m.subject, m.content_type, m.artistic_mood,
-       ARRAY(SELECT tag FROM photo_tags t WHERE t.photo_id = p.id ORDER BY tag) AS tags, match_cut() AS cut
+       ARRAY(SELECT tag FROM photo_tags t WHERE t.photo_id = p.id ORDER BY tag) AS tags, match_cut() AS cut,
+       CASE WHEN $3 THEN x.exif END AS tags_deflated
 FROM gallery g JOIN photos p ON p.id = g.photo_id JOIN library_roots r ON r.id = p.root_id
 LEFT JOIN projects pr ON pr.id = g.project_id LEFT JOIN photo_metadata m ON m.photo_id = p.id
+LEFT JOIN photo_exif x ON $3 AND x.photo_id = p.id
 WHERE g.rating IS NOT NULL AND NOT g.discarded AND p.derivative_generation IS NOT NULL
   AND ($1::text IS NULL OR lower(pr.name) = lower($1)) AND ($2::int IS NULL OR g.rating >= $2) ORDER BY p.id
 """
@@ -93,7 +98,7 @@ async def chosen(connection: Connection, wish: Wish) -> list[Any]:
         raise RequestError(404, f"There is no project called {wish.project!r}.")
     return [
         row
-        for row in await connection.fetch(_ROWS, wish.project, wish.min_rating)
+        for row in await connection.fetch(_ROWS, wish.project, wish.min_rating, wish.keep_gps)
         if approved(
             rating=row["rating"], picked=row["picked"], score=row["preference"], cut=row["cut"],
             rejected=row["rejected"], ready=row["status"] == "ready",
@@ -228,12 +233,9 @@ def _exif(row: Any, wish: Wish) -> Image.Exif:
         details[0x9003] = row["captured_at"].strftime("%Y:%m:%d %H:%M:%S")
     if row["lens"]:
         details[0xA434] = row["lens"]
-    if wish.keep_gps:
-        try:
-            with Image.open(_original(row)) as original:
-                exif.get_ifd(_GPS_IFD).update(original.getexif().get_ifd(_GPS_IFD))
-        except (OSError, UnidentifiedImageError, ValueError):
-            pass  # a file without a position that can be read here
+    if wish.keep_gps and row["tags_deflated"]:
+        with suppress(ValueError):  # tags that cannot be read hold no position
+            exif.get_ifd(_GPS_IFD).update(gps_ifd(inflate_exif(row["tags_deflated"])))
     return exif
 
 

@@ -37,8 +37,14 @@ def test_who_is_approved(change: dict[str, Any], expected: bool) -> None:
     assert export.approved(**(_BASE | change)) is expected
 
 
+PLACE = {
+    "Exif.GPSInfo.GPSLatitudeRef": "N", "Exif.GPSInfo.GPSLatitude": [44.0, 51.0, 1.72],
+    "Exif.GPSInfo.GPSLongitudeRef": "E", "Exif.GPSInfo.GPSLongitude": [34.0, 58.0, 35.93],
+}  # fmt: skip
+
+
 async def _rated(archive: Archive, rel_path: str, stars: int) -> int:
-    photo = await archive.ready_photo(await archive.root(), rel_path, camera="M10", camera_serial="12345")
+    photo = await archive.ready_photo(await archive.root(), rel_path, camera="M10", camera_serial="12345", exif=PLACE)
     preview = derivative_path(archive.settings.derivatives_dir, photo, 1, "preview")
     made = make_photographs(archive.folder / "made", 1, seed=photo)[0]
     preview.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +138,21 @@ async def test_srgb_is_embedded_and_nothing_locates_the_photographer(archive: Ar
         assert exif[0x0110] == "M10"
         assert not exif.get_ifd(0x8825)
     assert b"12345" not in (tmp_path / "out" / "a.jpg").read_bytes()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", ["a.jpg", "a.cr3"])
+async def test_the_position_goes_along_when_asked_for_whatever_the_original_is(
+    archive: Archive, tmp_path: Path, name: str
+) -> None:
+    await _rated(archive, name, 4)
+
+    await _run(archive, tmp_path / "out", keep_gps=True)
+
+    with Image.open(tmp_path / "out" / "a.jpg") as image:
+        place = image.getexif().get_ifd(0x8825)
+    assert (place[1], place[3]) == ("N", "E")
+    assert [float(part) for part in place[2]] == [44.0, 51.0, 1.72]
 
 
 @pytest.mark.integration
