@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from contracts.results import EmbedPayload
 from contracts.settings import Settings
 from domain import embedding
 
-_DECODING_THREADS = 2
+_LEAST_DECODING_THREADS = 2
 
 
 class Embed:
@@ -28,7 +29,9 @@ class Embed:
         self._network = threading.Lock()
         self._loading = threading.Lock()
         self._loaded: Any = None
-        self._decoders = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="preview")
+        # A GPU waits for previews: every core decodes, as far as a batch goes round.
+        decoding = max(_LEAST_DECODING_THREADS, min(self.batch, os.cpu_count() or 1))
+        self._decoders = ThreadPoolExecutor(decoding, thread_name_prefix="preview")
 
     def run(self, claims: Sequence[ClaimCheck]) -> Iterator[Outcome]:
         for name, same in _by_encoder(claims).items():
