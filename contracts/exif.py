@@ -32,5 +32,5 @@ def inflate_exif(deflated: bytes) -> dict[str, Any]:
     except zlib.error as error:
         raise ValueError(f"The tags cannot be inflated: {error}") from error
     if not isinstance(tags, dict):
-        raise ValueError("The tags are no JSON object.")
+        raise ValueError("The tags are no JSON object.")  # noqa: TRY004 - what is wrong is the content
     return tags
