@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from contracts.base import STAGES
 from contracts.events import Event
@@ -84,6 +84,20 @@ async def close_breakers(connection: Connection, names: set[str]) -> list[str]:
 def is_paused(row: Any) -> bool:
     """Whether a row of `stages` says pause: by a person, or by an open breaker."""
     return bool(row["person_paused"] or row["breaker_reason"] is not None)
+
+
+def paused_by(row: Any) -> Literal["person", "breaker"] | None:
+    """Who holds the stage of this row of `stages`; a person's pause outlasts the breaker's."""
+    if row["person_paused"]:
+        return "person"
+    return "breaker" if row["breaker_reason"] is not None else None
+
+
+def next_probe(row: Any) -> str | None:
+    """When the breaker tries again, as ISO time with its zone. A person's pause is not probed. May lie in the past
+    while the probe is under way."""
+    until = row["breaker_until"]
+    return until.isoformat() if until is not None and paused_by(row) == "breaker" else None
 
 
 def pause_reason(row: Any) -> str | None:

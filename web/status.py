@@ -8,7 +8,7 @@ from typing import Any
 from contracts.base import STAGES
 from web import counters, imports
 from web.database import Connection
-from web.stages import is_paused, pause_reason
+from web.stages import is_paused, next_probe, pause_reason, paused_by
 
 
 async def status(connection: Connection, running: Mapping[str, int]) -> dict[str, Any]:
@@ -48,6 +48,8 @@ def _stage(name: str, counted: dict[str, dict[str, int]], row: Any, running: int
         "failed": jobs.get("failed", 0),
         "paused": is_paused(row),
         "reason": pause_reason(row),
+        "paused_by": paused_by(row),
+        "until": next_probe(row),
     }
 
 

@@ -12,7 +12,11 @@ router = APIRouter(tags=["stages"])
 
 @router.get("/status")
 async def status(db: Db, here: Here) -> Json:
-    """As `fineshyt status --json` prints it, with the gallery's tabs and the workers that are alive."""
+    """As `fineshyt status --json` prints it, with the gallery's tabs and the workers that are alive.
+
+    A stage says `paused_by` ("person", "breaker" or null) and `until`: when the breaker tries again, null when a person
+    holds the stage or nobody does. The event `progress` holds the same.
+    """
     return Json(await progress.snapshot(db, here.board))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from tests.integration.archive import Archive
 from tests.integration.messages import failure
+from web import stages
 
 pytestmark = pytest.mark.integration
 
@@ -80,7 +82,21 @@ async def test_stages_pause_and_resume(archive: Archive, client: httpx.AsyncClie
 
     assert (paused["paused"], paused["reason"]) == (True, "Paused by you.")
     assert resumed["paused"] is False
+    assert (paused["paused_by"], resumed["paused_by"]) == ("person", None)
     assert (await client.post("/api/stages/nonsense/pause")).status_code == 404
+
+
+async def test_an_open_breaker_says_when_it_tries_again(archive: Archive, client: httpx.AsyncClient) -> None:
+    await stages.open_breaker(archive.connection, "curate", "The language model does not answer.")
+
+    broken = (await client.get("/api/status")).json()["stages"]["curate"]
+    await client.post("/api/stages/curate/pause")
+    held = (await client.get("/api/status")).json()["stages"]["curate"]
+
+    assert (broken["paused_by"], broken["reason"]) == ("breaker", "The language model does not answer.")
+    seconds = (datetime.fromisoformat(broken["until"]) - datetime.now(UTC)).total_seconds()
+    assert 0 < seconds <= stages.FIRST_PROBE_S
+    assert (held["paused_by"], held["until"]) == ("person", None)
 
 
 async def test_the_log_is_filtered_and_cleared(archive: Archive, client: httpx.AsyncClient) -> None:
