@@ -68,8 +68,15 @@ async def by_ids(request: SomeIds, db: Db, query: Annotated[GalleryQuery, Query(
 
 @router.get("/photos/{photo_id}")
 async def one(photo_id: PhotoId, db: Db) -> Json:
-    """One photo with all that is known of it. What a person opens is curated earlier."""
+    """One photo with all that is known of it. What a person opens is curated earlier.
+
+    `focus_tiles` is null or `{rows, cols, values}`: where the picture is sharp, 0 to 255 (the sharpest tile of the
+    frame), row by row, upright as the preview is. `picture_source` and `focus_source` say what was looked at.
+    """
     found: dict[str, Any] = await item(db, photo_id)
+    looked_at = await db.fetchrow(
+        "SELECT picture_source, focus_source, focus_tiles, focus_rows, focus_cols FROM photos WHERE id = $1", photo_id
+    )
     exif = await db.fetchval("SELECT exif FROM photo_exif WHERE photo_id = $1", photo_id)
     places = await db.fetch(
         """SELECT r.path || '/' || l.rel_path AS path FROM photo_locations l JOIN library_roots r ON r.id = l.root_id
@@ -77,7 +84,24 @@ async def one(photo_id: PhotoId, db: Db) -> Json:
         photo_id,
     )
     await jobs.raise_priority(db, "curate", [photo_id], jobs.PRIORITY_OPENED)
-    return Json(found | {"exif": _tags(photo_id, exif), "other_locations": [row["path"] for row in places]})
+    return Json(
+        found
+        | {
+            "exif": _tags(photo_id, exif),
+            "other_locations": [row["path"] for row in places],
+            "picture_source": looked_at["picture_source"],
+            "focus_source": looked_at["focus_source"],
+            "focus_tiles": _tiles(looked_at),
+        }
+    )
+
+
+def _tiles(row: Any) -> dict[str, Any] | None:
+    """None where nothing was measured, or where grid and size do not fit."""
+    tiles, rows, cols = row["focus_tiles"], row["focus_rows"], row["focus_cols"]
+    if not tiles or len(tiles) != (rows or 0) * (cols or 0):
+        return None
+    return {"rows": rows, "cols": cols, "values": list(tiles)}
 
 
 def _tags(photo_id: int, deflated: bytes | None) -> dict[str, Any]:

@@ -126,6 +126,20 @@ async def test_one_photo_with_all_that_is_known_of_it(archive: Archive, client: 
     assert (await client.get("/api/photos/999")).status_code == 404
 
 
+async def test_a_photo_says_where_it_is_sharp(archive: Archive, client: httpx.AsyncClient) -> None:
+    root = await archive.root()
+    tiles = {"focus_tiles": bytes([0, 128, 255, 3, 4, 5]), "focus_grid": (2, 3), "focus_source": "demosaic"}
+    measured = await archive.ready_photo(root, "a.jpg", **tiles)
+    unmeasured = await archive.ready_photo(root, "b.jpg")
+
+    item = (await client.get(f"/api/photos/{measured}")).json()
+    other = (await client.get(f"/api/photos/{unmeasured}")).json()
+
+    assert item["focus_tiles"] == {"rows": 2, "cols": 3, "values": [0, 128, 255, 3, 4, 5]}
+    assert (item["picture_source"], item["focus_source"]) == ("original", "demosaic")
+    assert (other["focus_tiles"], other["focus_source"]) == (None, None)
+
+
 async def test_the_failed_lane_says_why_and_retries_one_and_all(archive: Archive, client: httpx.AsyncClient) -> None:
     row = await archive.start_import(await archive.root())
     photos = (await archive.register(row, scanned("a.jpg"), scanned("b.jpg"))).new
