@@ -40,6 +40,32 @@ async def listed(connection: Connection) -> list[dict[str, Any]]:
     ]
 
 
+_ONE = """
+SELECT count(*) FILTER (WHERE g.tabs & 1 <> 0) AS photos,
+       count(*) FILTER (WHERE g.tabs & 1 <> 0 AND g.rating IS NOT NULL) AS rated,
+       count(*) FILTER (WHERE NOT g.discarded AND g.rejected) AS rejected
+FROM gallery g WHERE g.project_id = $1
+"""
+_COVER = """
+SELECT g.photo_id AS id, p.derivative_generation AS generation FROM gallery g JOIN photos p ON p.id = g.photo_id
+WHERE g.project_id = $1 AND g.tabs & 1 <> 0
+ORDER BY g.preference DESC NULLS LAST, g.rating DESC NULLS LAST, g.photo_id LIMIT 1
+"""
+
+
+async def one(connection: Connection, name: str) -> dict[str, Any]:
+    """A project's counts and cover. `photos` and `rated` leave out the rejected ones, which carry the label too.
+
+    Raises RequestError 404.
+    """
+    project_id = await _id_of(connection, name)
+    counted = await connection.fetchrow(_ONE, project_id)
+    cover = await connection.fetchrow(_COVER, project_id)
+    spelled = await connection.fetchval("SELECT name FROM projects WHERE id = $1", project_id)
+    url = media_url("thumb", cover["id"], cover["generation"]) if cover is not None else None
+    return {"name": spelled, **counted, "cover_url": url}
+
+
 async def _id_of(connection: Connection, name: str) -> int:
     found = await connection.fetchval("SELECT id FROM projects WHERE lower(name) = lower($1)", name.strip())
     if found is None:

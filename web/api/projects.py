@@ -37,6 +37,15 @@ async def merge(request: Merge, db: Db) -> Json:
     return Json(outcome_json(outcome))
 
 
+@router.get("/{name:path}")
+async def one(name: str, db: Db) -> Json:
+    """How many photographs carry the label, how many of them are rated, and the cover; asked before it is taken off.
+
+    `photos` counts what the gallery lists; `rejected` are further ones that carry the label.
+    """
+    return Json(await projects.one(db, name))
+
+
 @router.patch("/{name:path}")
 async def rename(name: str, request: Rename, db: Db) -> Json:
     await projects.rename(db, name, request.name)

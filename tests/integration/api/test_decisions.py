@@ -156,6 +156,25 @@ async def test_projects_are_listed_renamed_merged_and_deleted(archive: Archive, 
     assert [(p["name"], p["photos"]) for p in (await client.get("/api/projects")).json()["items"]] == [("Haven", 3)]
 
 
+async def test_a_project_says_what_deleting_its_label_would_touch(archive: Archive, client: httpx.AsyncClient) -> None:
+    photos = await _photos(archive, 3)
+    await client.post("/api/photos/decisions", json={"ids": photos, "project": "Fog/2024"})
+    await _decide(client, photos[1], rating=4)
+    await _decide(client, photos[2], rejected=True)
+    await _decide(client, photos[1], project="Harbour")
+    await _decide(client, photos[1], project="Fog/2024")
+
+    project = await client.get("/api/projects/fog/2024")
+    empty = await client.get("/api/projects/Harbour")
+    unknown = await client.get("/api/projects/Haven")
+
+    assert project.json() == {
+        "name": "Fog/2024", "photos": 2, "rated": 1, "rejected": 1, "cover_url": f"/media/thumb/{photos[1]}?v=1",
+    }  # fmt: skip
+    assert empty.json() == {"name": "Harbour", "photos": 0, "rated": 0, "rejected": 0, "cover_url": None}
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "There is no project called 'Haven'.")
+
+
 async def test_the_match_threshold_moves_the_matches(archive: Archive, client: httpx.AsyncClient) -> None:
     [photo, _] = await _photos(archive)
     await archive.connection.execute("UPDATE gallery SET preference = 60 WHERE photo_id = $1", photo)
