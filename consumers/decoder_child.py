@@ -45,14 +45,14 @@ def convert(
 
 
 def render(original: str, companion: str | None, render_path: str, pixel_cap: int, quality: int) -> dict[str, Any]:
-    width, height = conversion.render(
+    made = conversion.render(
         Path(original),
         companion=Path(companion) if companion else None,
         render_path=Path(render_path),
         pixel_cap=pixel_cap,
         quality=quality,
     )
-    return {"width": width, "height": height}
+    return asdict(made)
 
 
 def _decoder(name: str) -> Callable[..., Any]:

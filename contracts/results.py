@@ -174,6 +174,9 @@ class ConvertPayload(Part):
 class RenderPayload(Part):
     width: int
     height: int
+    """Oriented native size."""
+    tiled: bool = False
+    """Whether a tile pyramid lies beside the rendering (`domain.tiling`)."""
 
 
 # --- curate -------------------------------------------------------------------------------------------------------

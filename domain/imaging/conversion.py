@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,8 +20,10 @@ from domain.imaging.focus import Focus, content_box
 from domain.imaging.hashes import FileHashing, blake2b, perceptual_hash
 from domain.imaging.jpeg import decode_jpeg
 from domain.imaging.picture import DERIVATIVE_QUALITY, PREVIEW_EDGE, THUMB_EDGE, Picture, PictureSource, Want
+from domain.imaging.tiles import write_tiles
 from domain.metadata import CapturedSource, Metadata, Rating, read_metadata, sidecar_rating
 from domain.quality import LONG_EDGE, baseline_quality
+from domain.tiling import is_tiled, tiles_folder
 
 _BESIDE_BYTES = 48 << 20
 """Files above this are hashed on a thread beside their decoding."""
@@ -137,15 +140,41 @@ def convert(
     )
 
 
+@dataclass(frozen=True)
+class Rendering:
+    """What render wrote; the fields of the render result."""
+
+    width: int
+    height: int
+    tiled: bool
+
+
 def render(
     original: Path, *, companion: Path | None = None, render_path: Path, pixel_cap: int, quality: int = 90
-) -> tuple[int, int]:
-    """Writes the picture at its native size as an upright sRGB JPEG; returns its (width, height). Raises as convert."""
+) -> Rendering:
+    """Writes the picture at its native size as an upright sRGB JPEG, and its tiles where `is_tiled`. Raises as convert.
+
+    The tiles come first: whoever finds the rendering finds them too.
+    """
+    image = _native(original, companion, pixel_cap)
+    width, height = image.size
+    tiled, folder = is_tiled(width, height), tiles_folder(render_path)
+    with scale.replacing(render_path) as part:
+        with part.open("wb") as file:
+            image.save(file, "JPEG", quality=quality)
+        del image  # the tiles are cut from the file
+        if tiled:
+            write_tiles(part, folder, quality)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Rendering(width, height, tiled)
+
+
+def _native(original: Path, companion: Path | None, pixel_cap: int) -> Image.Image:
+    """The upright picture in sRGB at its native size."""
     with reachable(original):
         picture, _ = _pictured(original, companion, Want(pixel_cap, 0), hashed=False)
-    image = scale.upright(color.to_srgb(scale.scaled(picture, 0), picture.icc), picture.orientation)
-    scale.write_jpeg(image, render_path, quality)
-    return image.size
+    return scale.upright(color.to_srgb(scale.scaled(picture, 0), picture.icc), picture.orientation)
 
 
 # --- the picture --------------------------------------------------------------------------------------------------
@@ -330,4 +359,4 @@ def _with_rating(metadata: Metadata, sidecars: Sequence[Path]) -> Metadata:
     return replace(metadata, rating=rating) if spoken else metadata
 
 
-__all__ = ["Conversion", "convert", "decode", "preload", "render"]
+__all__ = ["Conversion", "Rendering", "convert", "decode", "preload", "render"]

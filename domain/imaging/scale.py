@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -107,17 +109,25 @@ def upright_grid(tiles: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], orienta
 
 
 def write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
-    """Written beside its place and renamed, so that nobody ever sees half a file.
+    """Never seen by halves: see `replacing`."""
+    with replacing(path) as part, part.open("wb") as file:
+        image.save(file, "JPEG", quality=quality)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty file beside `path` to write to; takes its place at the end, so that nobody ever sees half a file.
 
     No fsync: a derivative lost in a power cut is made again, and syncing each of a million would take hours.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            image.save(file, "JPEG", quality=quality)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        yield part
+        part.chmod(0o644)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise

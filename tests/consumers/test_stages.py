@@ -82,6 +82,15 @@ def test_render_answers_with_the_native_size(shared_data: Path, tmp_path: Path, 
     assert isinstance(payload, RenderPayload)
     with Image.open(tmp_path / "r.jpg") as rendering:
         assert rendering.size == (payload.width, payload.height)
+    assert not payload.tiled
+
+
+def test_render_says_that_a_large_picture_has_tiles(tmp_path: Path, convert: Convert) -> None:
+    Image.new("L", (8200, 6200), 128).save(tmp_path / "scan.tif")
+    params = {"render_path": str(tmp_path / "r.jpg"), "pixel_cap": 10**9, "timeout_s": 60}
+    payload = run(convert, claim("render", file_path=str(tmp_path / "scan.tif"), params=params))[1]
+    assert payload == RenderPayload(width=8200, height=6200, tiled=True)
+    assert (tmp_path / "r.tiles" / "5" / "16_12.jpg").is_file()
 
 
 def test_every_broken_file_fails_with_a_sentence_that_names_it(

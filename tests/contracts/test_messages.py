@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from contracts import topology
 from contracts.base import STAGES
 from contracts.claims import PARAMS, ClaimCheck
-from contracts.results import ANSWER, PAYLOADS, EmbedPayload, ErrorEnvelope, Failure, Result
+from contracts.results import ANSWER, PAYLOADS, EmbedPayload, ErrorEnvelope, Failure, RenderPayload, Result
 
 
 def test_every_stage_has_its_parameters_and_its_payload() -> None:
@@ -33,6 +33,10 @@ def test_an_answer_is_a_result_or_a_failure() -> None:
 
     assert ANSWER.validate_json(result.to_bytes()) == result
     assert ANSWER.validate_json(failure.to_bytes()) == failure
+
+
+def test_a_rendering_that_does_not_speak_of_tiles_has_none() -> None:
+    assert RenderPayload.model_validate({"width": 3, "height": 2}) == RenderPayload(width=3, height=2, tiled=False)
 
 
 @pytest.mark.parametrize(

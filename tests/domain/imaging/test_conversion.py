@@ -185,10 +185,10 @@ def test_a_rendering_has_every_pixel_upright(tmp_path: Path) -> None:
     upright = Image.fromarray(scene(1800, 1600))
     stored_as(upright, 8).save(tmp_path / "scan.tif", exif=exif(8))
 
-    size = render(tmp_path / "scan.tif", render_path=tmp_path / "rendering.jpg", pixel_cap=CAP)
+    made = render(tmp_path / "scan.tif", render_path=tmp_path / "rendering.jpg", pixel_cap=CAP)
 
     rendering = read(tmp_path / "rendering.jpg")
-    assert size == rendering.size == (1800, 1600)
+    assert (made.width, made.height) == rendering.size == (1800, 1600)
     assert rms(rendering, upright) < 2
 
 
