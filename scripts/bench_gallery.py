@@ -149,6 +149,10 @@ class Visitor:
     async def counts(self, n: int) -> list[float]:
         return [(await self.timed("/api/status"))[0] for _ in range(n)]
 
+    async def facets(self, n: int) -> list[float]:
+        views: list[dict[str, Any]] = [{}, {"filter": "unrated"}, {"filter": "match"}, {"tag": "tag 7"}]
+        return [(await self.timed("/api/facets", **views[i % len(views)]))[0] for i in range(n)]
+
     async def ordered_ids(self, n: int) -> list[float]:
         return [(await self.timed("/api/photos/ids"))[0] for _ in range(n)]
 
@@ -185,6 +189,7 @@ async def measure(database_url: str, amqp_url: str, *, photos: int = 100_000) ->
                 "all tab counts": p95(await visitor.counts(REQUESTS)),
             }
             ids = p95(await visitor.ordered_ids(30))
+            facets = p95(await visitor.facets(40))
             seconds = [await _rescored(connection, client, photo, 1 + n % 5) for n, photo in enumerate(unrated[1:4])]
             busy: dict[str, list[float]] = {"first page": [], "any page": [], "all tab counts": []}
             for n, photo in enumerate(unrated[4:8]):
@@ -203,6 +208,7 @@ async def measure(database_url: str, amqp_url: str, *, photos: int = 100_000) ->
             for name, times in busy.items()
         ),
         {"name": "ordered ids, p95", "figure": ids, "limit": 150.0, "unit": "ms at most"},
+        {"name": "facets of a view, p95", "figure": facets, "limit": 400.0, "unit": "ms at most"},
     ]
 
 

@@ -28,7 +28,8 @@ SORT_COLUMNS: dict[SortKey, str] = {
     "exposure": "exposure",
     "name": "name",
 }
-_NUMBERS = ("preference", "vibe", "rating", "technical", "sharpness", "exposure", "focus")
+NUMBERS = ("preference", "vibe", "rating", "technical", "sharpness", "exposure", "focus")
+"""Numbers that `min_` and `max_` limit."""
 SORT_PATTERN = "^-?(" + "|".join(SORT_COLUMNS) + ")$"
 
 
@@ -99,7 +100,7 @@ def conditions(query: GalleryQuery) -> Where:
         value = getattr(query, name)
         if value is not None:
             facet(where, value)
-    for name in _NUMBERS:
+    for name in NUMBERS:
         for prefix, sign in (("min", ">="), ("max", "<=")):
             value = getattr(query, f"{prefix}_{name}")
             if value is not None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from web.api import (
     bursts,
     decisions,
+    facets,
     failed,
     folders,
     imports,
@@ -22,7 +23,7 @@ from web.api import (
 
 router = APIRouter(prefix="/api")
 for part in (
-    imports, folders, photos, decisions, failed, trash, uploads, stages, bursts, projects, logs, taste, search
+    imports, folders, photos, facets, decisions, failed, trash, uploads, stages, bursts, projects, logs, taste, search
 ):  # fmt: skip
     router.include_router(part.router)
 

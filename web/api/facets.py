@@ -1,0 +1,25 @@
+"""Facets of a view."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from web import facets
+from web.context import Db, Json
+from web.gallery_query import GalleryQuery
+
+router = APIRouter(tags=["photos"])
+
+
+@router.get("/facets")
+async def of_view(db: Db, query: Annotated[GalleryQuery, Query()]) -> Json:
+    """For the view of the query: `project`, `camera`, `lens`, `type`, `tag`, `folder` and `import`, each a list of
+    `{value, count}` by count descending, 50 at most (an import also has `label`, its path), and `ranges`: `[lowest,
+    highest]` of each number, null where no photo has it.
+
+    What the query says of a facet or a number does not narrow that facet's own values, so that one can switch. A count
+    is the size of the view after choosing that value; of folders those are listed that hold most themselves.
+    """
+    return Json(await facets.facets(db, query))
