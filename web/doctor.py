@@ -127,16 +127,18 @@ async def _orphans(connection: Connection, settings: Settings) -> Finding:
     say = (
         "none"
         if not orphans
-        else f"{len(orphans)} files of photographs that are gone, such as {orphans[0]}; they may be deleted"
+        else f"{len(orphans)} files and folders of photographs that are gone, such as {orphans[0]}; they may be deleted"
     )
     return Finding("orphaned derivatives", not orphans, say)
 
 
 def _files_without_photo(folder: Path, known: set[int]) -> list[Path]:
     found = []
-    for number, path in enumerate(folder.glob("*/*.jpg")):
+    for number, path in enumerate(folder.glob("*/*")):
         if number >= _LOOKED_AT:
             break
+        if path.suffix not in (".jpg", ".tiles"):
+            continue
         photo = path.name.partition("-")[0]
         if photo.isdigit() and int(photo) not in known:
             found.append(path)

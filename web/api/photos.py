@@ -126,6 +126,18 @@ def _tags(photo_id: int, deflated: bytes | None) -> dict[str, Any]:
 
 @router.post("/photos/{photo_id}/render")
 async def render(photo_id: PhotoId, db: Db, here: Here) -> Json:
-    """A native-size rendering: its address (200), or 202 while it is made; the `photos` event says when it is there."""
-    url = await request_rendering(db, here.settings, photo_id)
-    return Json({"ready": url is not None, "url": url}, 202 if url is None else 200)
+    """A native-size rendering (200), or 202 while it is made; the `photos` event says when it is there.
+
+    `width` and `height` are its own, upright. `tiles` is null, or where the tiles of a rendering lie that is too large
+    for a browser: replace {level}, {column} and {row} in their `url`. `max_level` is native size, each level below it
+    is half as wide and high, rounded up, and `min_level` is one tile.
+    """
+    found = await request_rendering(db, here.settings, photo_id)
+    answer = {
+        "ready": found is not None,
+        "url": found and found.url,
+        "width": found and found.width,
+        "height": found and found.height,
+        "tiles": found and found.tiles,
+    }
+    return Json(answer, 202 if found is None else 200)

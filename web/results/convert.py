@@ -11,11 +11,9 @@ from contracts.results import ConvertPayload, FoundRating
 from contracts.settings import Settings
 from web import identity, jobs
 from web.database import Connection
-from web.derivatives import Kind, derivative_path
+from web.derivatives import derivatives_of
 from web.results import found_ratings
 from web.results.applied import Applied, Matched
-
-_KINDS: tuple[Kind, ...] = ("preview", "thumb", "render")
 
 _FACTS = {
     "derivative_generation": "int", "focus_rows": "smallint", "focus_cols": "smallint",
@@ -91,7 +89,7 @@ def _record(photo_id: int, payload: ConvertPayload, generation: int) -> tuple[An
 
 
 def _files(settings: Settings, photo_id: int, generation: int) -> list[Any]:
-    return [derivative_path(settings.derivatives_dir, photo_id, generation, kind) for kind in _KINDS]
+    return derivatives_of(settings.derivatives_dir, photo_id, generation)
 
 
 async def _write_exif(connection: Connection, exif: dict[int, bytes]) -> None:

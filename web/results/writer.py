@@ -25,6 +25,7 @@ from contracts.results import ANSWER, ErrorEnvelope, Failure, Result
 from contracts.settings import Settings
 from web.bulk import BulkChannel, Delivered
 from web.database import Connection, connect
+from web.derivatives import remove_derivative
 from web.relay.broker import declare
 from web.results.applied import Applied
 from web.results.batch import apply_batch
@@ -143,7 +144,7 @@ class Writer:
                 await self._apply(channel, [delivery])
             return
         for path in applied.unlink_after:
-            await asyncio.to_thread(_unlink, path)
+            await asyncio.to_thread(_remove, path)
         log.debug("batch_applied", answers=len(deliveries), dropped=applied.dropped)
 
     async def _commit(self, answers: Sequence[Result | Failure]) -> Applied:
@@ -197,9 +198,10 @@ def _read(message: Delivered) -> Delivery | Unreadable:
     return delivery
 
 
-def _unlink(path: Path) -> None:
+def _remove(path: Path) -> None:
+    """What cannot be removed takes space and does no other harm."""
     with suppress(OSError):
-        path.unlink(missing_ok=True)
+        remove_derivative(path)
 
 
 async def park(channel: BulkChannel, message: Delivered, reason: str) -> None:

@@ -203,20 +203,3 @@ async def test_media_serves_derivatives_and_nothing_else(archive: Archive, clien
     assert cached.status_code == 304
     for path in (f"/media/preview/{photo}", "/media/original/1", "/media/thumb/..%2f..%2fpassword"):
         assert (await client.get(path)).status_code in (404, 422)
-
-
-async def test_a_rendering_is_asked_for_once_and_found_when_it_is_there(
-    archive: Archive, client: httpx.AsyncClient
-) -> None:
-    from web.derivatives import derivative_path
-
-    photo = await archive.ready_photo(await archive.root(), "a.jpg")
-
-    assert (await client.post(f"/api/photos/{photo}/render")).status_code == 202
-    await client.post(f"/api/photos/{photo}/render")
-    assert (await archive.job("render", photo))["generation"] == 1
-
-    path = derivative_path(archive.settings.derivatives_dir, photo, 1, "render")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"jpeg")
-    assert (await client.post(f"/api/photos/{photo}/render")).json()["url"] == f"/media/render/{photo}?v=1"
