@@ -12,8 +12,10 @@ from web import registration
 from web.database import Connection
 from web.decisions import DecisionRow, in_one_transaction, lock_decisions, write_decisions
 from web.errors import RequestError
+from web.items import captions
 
 _LISTED_CHANGES = 20
+_PREVIEWED = 1_000
 
 
 @dataclass
@@ -123,6 +125,22 @@ async def changes_since(connection: Connection, moment: datetime, photo_ids: Seq
     return [_Past(*row) for row in rows if not _same(row["field"], row["old"], row["new"])]
 
 
+async def preview(connection: Connection, moment: datetime, photo_ids: Sequence[int] | None) -> dict[str, Any]:
+    """What `restore` would put back: how many photos and fields, and the first of the changes."""
+    changes = await changes_since(connection, moment, photo_ids)
+    first = changes[:_PREVIEWED]
+    said = await captions(connection, [change.photo_id for change in first])
+    return {
+        "photos": len({change.photo_id for change in changes}),
+        "changes": len(changes),
+        "items": [
+            {"photo_id": change.photo_id, "field": change.field, "then": change.old, "now": change.new}
+            | said[change.photo_id]
+            for change in first
+        ],
+    }
+
+
 async def restore(
     connection: Connection, moment: datetime, photo_ids: Sequence[int] | None, session: str | None
 ) -> Undone:
@@ -157,9 +175,9 @@ async def actions(
                ORDER BY e.id LIMIT $3) c""",
         [row["action_id"] for row in rows], photo_id, _LISTED_CHANGES,
     )  # fmt: skip
+    said = await captions(connection, [change["photo_id"] for change in changes])
     listed: dict[uuid.UUID, list[dict[str, Any]]] = {row["action_id"]: [] for row in rows}
     for change in changes:
-        listed[change["action_id"]].append(
-            {"photo_id": change["photo_id"], "field": change["field"], "old": change["old"], "new": change["new"]}
-        )
+        values = {"photo_id": change["photo_id"], "field": change["field"], "old": change["old"], "new": change["new"]}
+        listed[change["action_id"]].append(values | said[change["photo_id"]])
     return [dict(row) | {"changes": listed[row["action_id"]]} for row in rows]

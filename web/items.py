@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from web.database import Connection
@@ -54,6 +54,21 @@ async def item(connection: Connection, photo_id: int) -> dict[str, Any]:
     if not found or found[0]["discarded"]:
         raise RequestError(404, f"There is no photograph {photo_id}. It may have been discarded or merged with a copy.")
     return found[0]
+
+
+async def captions(connection: Connection, photo_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """`filename` and `thumb_url` by photo: enough to tell which one is meant, discarded ones too."""
+    rows = await connection.fetch(
+        "SELECT id, rel_path, derivative_generation AS generation FROM photos WHERE id = ANY ($1::bigint[])",
+        sorted(set(photo_ids)),
+    )
+    return {
+        row["id"]: {
+            "filename": row["rel_path"].rpartition("/")[2],
+            "thumb_url": media_url("thumb", row["id"], row["generation"]),
+        }
+        for row in rows
+    }
 
 
 def media_url(kind: str, photo_id: int, generation: int | None) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from web import history
 from web.api.shapes import Action, Ids, PhotoId, outcome_json
@@ -57,6 +57,15 @@ async def decide_many(request: Decisions, db: Db) -> Json:
     return Json(outcome_json(outcome))
 
 
+def _with_zone(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("the moment needs a time zone, such as 2026-01-31T12:00:00Z")
+    return moment
+
+
+Moment = Annotated[datetime, AfterValidator(_with_zone)]
+
+
 class Undo(BaseModel):
     """An action, or the latest one of a session, or everything since a moment."""
 
@@ -64,7 +73,7 @@ class Undo(BaseModel):
 
     action_id: uuid.UUID | None = None
     session: str | None = Field(default=None, max_length=100)
-    as_of: datetime | None = None
+    as_of: Moment | None = None
     ids: Ids | None = None
     """With `as_of`: these photos only."""
 
@@ -72,8 +81,6 @@ class Undo(BaseModel):
     def _says_what(self) -> Undo:
         if self.action_id is None and self.session is None and self.as_of is None:
             raise ValueError("give an action_id, a session or as_of")
-        if self.as_of is not None and self.as_of.tzinfo is None:
-            raise ValueError("as_of needs a time zone, such as 2026-01-31T12:00:00Z")
         return self
 
 
@@ -101,26 +108,38 @@ class HistoryQuery(BaseModel):
     session: str | None = None
     before: int | None = None
     limit: int = Field(default=50, ge=1, le=200)
-    as_of: datetime | None = None
+    as_of: Moment | None = None
 
 
 @router.get("/history")
 async def actions(db: Db, query: Annotated[HistoryQuery, Query()]) -> Json:
-    """Actions, newest first, of a photo or a session; with `as_of`, what a restore to that moment would put back."""
+    """Actions, newest first, of a photo or a session; with `as_of`, what a restore to that moment would put back.
+
+    Each change says its photo's `filename` and `thumb_url` (null where there is none).
+    """
     if query.as_of is not None:
-        if query.as_of.tzinfo is None:
-            raise RequestError(422, "as_of needs a time zone, such as 2026-01-31T12:00:00Z.")
         only = None if query.photo_id is None else [query.photo_id]
-        return Json(_preview(await history.changes_since(db, query.as_of, only)))
+        return Json(await history.preview(db, query.as_of, only))
     found = await history.actions(
         db, photo_id=query.photo_id, session=query.session, before=query.before, limit=query.limit
     )
     return Json({"items": found, "next_before": found[-1]["id"] if len(found) == query.limit else None})
 
 
-_PREVIEWED = 1_000
+class Preview(BaseModel):
+    """A moment, and the photos to look at; without `ids` all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    as_of: Moment
+    ids: Ids | None = None
 
 
-def _preview(changes: list[Any]) -> dict[str, Any]:
-    listed = [{"photo_id": c.photo_id, "field": c.field, "then": c.old, "now": c.new} for c in changes[:_PREVIEWED]]
-    return {"photos": len({c.photo_id for c in changes}), "changes": len(changes), "items": listed}
+@router.post("/history/preview")
+async def preview(request: Preview, db: Db) -> Json:
+    """What `POST /api/undo` with the same `as_of` and `ids` would put back; changes nothing.
+
+    `photos` and `changes` count all of it, `items` are the first 1,000 changes: `{photo_id, field, then, now, filename,
+    thumb_url}`.
+    """
+    return Json(await history.preview(db, request.as_of, request.ids))

@@ -113,11 +113,55 @@ async def test_decisions_are_restored_as_of_a_moment_after_a_preview(
     preview = (await client.get("/api/history", params={"as_of": moment})).json()
     restored = (await client.post("/api/undo", json={"as_of": moment})).json()
 
-    assert preview["items"] == [{"photo_id": photo, "field": "rating", "then": 5, "now": 1}]
+    caption = {"filename": "0.jpg", "thumb_url": f"/media/thumb/{photo}?v=1"}
+    assert preview["items"] == [{"photo_id": photo, "field": "rating", "then": 5, "now": 1} | caption]
     assert restored["reverted"] == [photo]
     assert (await archive.decision(photo))["rating"] == 5
     history = (await client.get("/api/history", params={"photo_id": photo})).json()["items"]
     assert [change["new"] for action in history for change in action["changes"]] == [5, 1, 5]
+
+
+async def test_a_restore_of_a_selection_is_previewed_and_does_just_that(
+    archive: Archive, client: httpx.AsyncClient
+) -> None:
+    photos = await _photos(archive, 3)
+    moment = datetime.now(UTC).isoformat()
+    for photo in photos:
+        await _decide(client, photo, rating=4)
+    asked = {"as_of": moment, "ids": photos[:2]}
+
+    some = (await client.post("/api/history/preview", json=asked)).json()
+    every = (await client.post("/api/history/preview", json={"as_of": moment})).json()
+    restored = (await client.post("/api/undo", json=asked)).json()
+
+    assert (some["photos"], some["changes"]) == (2, 2)
+    assert [(i["photo_id"], i["then"], i["now"], i["filename"]) for i in some["items"]] == [
+        (photos[0], None, 4, "0.jpg"),
+        (photos[1], None, 4, "1.jpg"),
+    ]
+    assert every["photos"] == 3
+    assert restored["reverted"] == photos[:2]
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"as_of": "2026-01-31T12:00:00"}, {"as_of": "2026-01-31T12:00:00Z", "ids": []}, {"as_of": "soon"}]
+)
+async def test_a_preview_of_no_moment_is_refused_in_words(client: httpx.AsyncClient, asked: dict[str, object]) -> None:
+    refused = await client.post("/api/history/preview", json=asked)
+
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert (await client.get("/api/history", params={"as_of": "2026-01-31T12:00:00"})).status_code == 422
+
+
+async def test_the_history_shows_which_photographs_were_changed(archive: Archive, client: httpx.AsyncClient) -> None:
+    photos = await _photos(archive)
+    await client.post("/api/photos/decisions", json={"ids": photos, "rating": 3})
+
+    [action] = (await client.get("/api/history")).json()["items"]
+
+    assert [(c["photo_id"], c["filename"], c["thumb_url"]) for c in action["changes"]] == [
+        (photo, f"{n}.jpg", f"/media/thumb/{photo}?v=1") for n, photo in enumerate(photos)
+    ]
 
 
 async def test_tags_are_added_removed_and_searched(archive: Archive, client: httpx.AsyncClient) -> None:
