@@ -139,8 +139,10 @@ class EventHub:
             while True:
                 self._wake.clear()
                 await self._forward(connection)
+                # Not `wait_for`: on Python 3.11 it forgets a cancellation that comes together with the event.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _LOOK_S)
+                    async with asyncio.timeout(_LOOK_S):
+                        await self._wake.wait()
         finally:
             connection.terminate()
 

@@ -51,8 +51,10 @@ async def _follow(look: Callable[[], Awaitable[dict[str, Any]]], hub: EventHub) 
     last: dict[str, Any] | None = None
     readers = 0
     while True:
+        # Not `wait_for`: on Python 3.11 it forgets a cancellation that comes together with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(hub.stirred.wait(), IDLE_S)
+            async with asyncio.timeout(IDLE_S):
+                await hub.stirred.wait()
         hub.stirred.clear()
         if hub.listeners == 0:
             readers = 0
