@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from contracts.settings import Settings
-from web import api, event_stream, media, operations, pages, problems
+from web import api, assets, event_stream, media, operations, pages, problems
 from web.broker_link import follow_broker
 from web.context import Context
 from web.database import create_pool
@@ -38,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for router in (operations.router, event_stream.router, media.router, api.router, pages.router):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.mount(assets.address(), assets.assets(), name="static")
     app.add_middleware(_guard(settings))
     return app
 

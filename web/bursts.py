@@ -31,6 +31,22 @@ async def groups(connection: Connection, *, after: int, limit: int) -> list[dict
     ]
 
 
+async def totals(connection: Connection) -> dict[str, int]:
+    """`groups`, those that are `ties`, their `frames`, and the `rest`: frames that keeping the best of every burst
+    would reject."""
+    row = await connection.fetchrow(
+        """WITH g AS (
+               SELECT m.group_id, bool_or(m.keeper) AS settled, count(*) AS frames,
+                      count(*) FILTER (WHERE NOT m.keeper AND NOT r.rejected) AS rest
+               FROM burst_members m JOIN gallery r ON r.photo_id = m.photo_id GROUP BY m.group_id
+           )
+           SELECT count(*) AS groups, count(*) FILTER (WHERE NOT settled) AS ties,
+                  coalesce(sum(frames), 0)::int AS frames, coalesce(sum(rest) FILTER (WHERE settled), 0)::int AS rest
+           FROM g"""
+    )
+    return dict(row)
+
+
 async def detect(connection: Connection, threshold: float | None, gap_s: float | None) -> None:
     """Looks for bursts in the whole archive; what is not given is the setting's."""
     given = {"threshold": threshold, "gap_s": gap_s}

@@ -111,10 +111,15 @@ async def _apply(
 
 
 async def _earlier(connection: Connection, action_id: uuid.UUID) -> list[int] | None:
-    """The photos that this action changed, if it was applied before. Two equal requests wait for each other here."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(action_id.bytes[:8], signed=True))
+    """The photos that this action changed, if it was applied before."""
+    await wait_in_line(connection, action_id)
     rows = await connection.fetch("SELECT DISTINCT photo_id FROM decision_events WHERE action_id = $1", action_id)
     return [row["photo_id"] for row in rows] or None
+
+
+async def wait_in_line(connection: Connection, action_id: uuid.UUID) -> None:
+    """Until the commit: of two requests with one name, the second waits and then finds what the first did."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(action_id.bytes[:8], signed=True))
 
 
 async def _project(connection: Connection, name: str | None) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from web import registration
 from web.database import Connection
-from web.decisions import DecisionRow, in_one_transaction, lock_decisions, write_decisions
+from web.decisions import DecisionRow, in_one_transaction, lock_decisions, wait_in_line, write_decisions
 from web.errors import RequestError
 from web.items import captions
 
@@ -37,12 +37,27 @@ ORDER BY e.id DESC LIMIT 1
 """
 
 
-async def undo(connection: Connection, *, action_id: uuid.UUID | None = None, session: str | None = None) -> Undone:
-    """Takes back `action_id`, or the latest action of `session` that was not taken back yet."""
-    return await in_one_transaction(connection, lambda: _undo(connection, action_id, session))
+async def undo(
+    connection: Connection,
+    *,
+    action_id: uuid.UUID | None = None,
+    session: str | None = None,
+    undo_id: uuid.UUID | None = None,
+) -> Undone:
+    """Takes back `action_id`, or the latest action of `session` that was not taken back yet.
+
+    `undo_id` names the undo itself: sending it again takes nothing more back.
+    """
+    name = undo_id or uuid.uuid4()
+    return await in_one_transaction(connection, lambda: _undo(connection, name, action_id, session))
 
 
-async def _undo(connection: Connection, action_id: uuid.UUID | None, session: str | None) -> Undone:
+async def _undo(
+    connection: Connection, undo_id: uuid.UUID, action_id: uuid.UUID | None, session: str | None
+) -> Undone:
+    before = await _earlier(connection, undo_id)
+    if before is not None:
+        return before
     target = action_id or await connection.fetchval(_LATEST, session)
     if target is None:
         raise RequestError(404, "There is nothing left to undo in this session. Older decisions are in the history.")
@@ -53,7 +68,21 @@ async def _undo(connection: Connection, action_id: uuid.UUID | None, session: st
         raise RequestError(404, f"There is no action {target} to undo.")
     if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM decision_events WHERE undoes = $1)", target):
         raise RequestError(409, "This action was undone already.")
-    return await _revert(connection, [_Past(*row) for row in rows], session, target)
+    return await _revert(connection, [_Past(*row) for row in rows], session, target, undo_id)
+
+
+async def _earlier(connection: Connection, undo_id: uuid.UUID) -> Undone | None:
+    """What this undo did, if it was done before. Two equal requests wait for each other here."""
+    await wait_in_line(connection, undo_id)
+    rows = await connection.fetch(
+        "SELECT photo_id, undoes, bool_or(old <> new) AS changed FROM decision_events WHERE action_id = $1 GROUP BY 1, 2",
+        undo_id,
+    )
+    if not rows:
+        return None
+    reverted = sorted(row["photo_id"] for row in rows if row["changed"])
+    kept = sorted(row["photo_id"] for row in rows if not row["changed"])
+    return Undone(undo_id, rows[0]["undoes"], reverted, kept)
 
 
 @dataclass(frozen=True)
@@ -67,9 +96,13 @@ class _Past:
 
 
 async def _revert(
-    connection: Connection, past: Sequence[_Past], session: str | None, target: uuid.UUID | None
+    connection: Connection,
+    past: Sequence[_Past],
+    session: str | None,
+    target: uuid.UUID | None,
+    undo_id: uuid.UUID,
 ) -> Undone:
-    undone = Undone(uuid.uuid4(), target)
+    undone = Undone(undo_id, target)
     rows = {row.photo_id: row for row in await lock_decisions(connection, [p.photo_id for p in past])}
     kept: list[tuple[int, str, Any]] = []
     for p in past:
@@ -147,7 +180,7 @@ async def restore(
     """Puts the decisions back as they were at `moment`: an action like any other, so that it can be undone."""
 
     async def work() -> Undone:
-        return await _revert(connection, await changes_since(connection, moment, photo_ids), session, None)
+        return await _revert(connection, await changes_since(connection, moment, photo_ids), session, None, uuid.uuid4())
 
     return await in_one_transaction(connection, work)
 

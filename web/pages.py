@@ -7,22 +7,36 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.templating import Jinja2Templates
 
+from web import assets
 from web.context import Db
 from web.database import Connection
 from web.live import newest_id
 
-HERE = Path(__file__).parent
-STATIC = HERE / "static"
-
 router = APIRouter(include_in_schema=False)
-_templates = Jinja2Templates(directory=HERE / "templates")
+_templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
+
+PLACES = (
+    ("import", "Import", "/"),
+    ("gallery", "Gallery", "/gallery"),
+    ("review", "Review", "/review"),
+    ("projects", "Projects", "/projects"),
+    ("bursts", "Bursts", "/bursts"),
+    ("taste", "Taste", "/taste"),
+    ("logs", "Logs", "/logs"),
+)
+"""(template and module, title, path) of every place, in the order of the masthead."""
 
 
 async def _page(request: Request, connection: Connection, name: str) -> Response:
     """`cursor`: what happens after this page was made reaches it over /events."""
-    response = _templates.TemplateResponse(
-        request, f"{name}.html", {"page": name, "cursor": await newest_id(connection)}
-    )
+    told = {
+        "page": name,
+        "cursor": await newest_id(connection),
+        "places": PLACES,
+        "static": assets.address(),
+        "modules": assets.modules(f"pages/{name}.js"),
+    }
+    response = _templates.TemplateResponse(request, f"{name}.html", told)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -37,6 +51,26 @@ async def gallery_page(request: Request, db: Db) -> Response:
     return await _page(request, db, "gallery")
 
 
+@router.get("/review")
+async def review_page(request: Request, db: Db) -> Response:
+    return await _page(request, db, "review")
+
+
+@router.get("/projects")
+async def projects_page(request: Request, db: Db) -> Response:
+    return await _page(request, db, "projects")
+
+
+@router.get("/bursts")
+async def bursts_page(request: Request, db: Db) -> Response:
+    return await _page(request, db, "bursts")
+
+
+@router.get("/taste")
+async def taste_page(request: Request, db: Db) -> Response:
+    return await _page(request, db, "taste")
+
+
 @router.get("/logs")
 async def logs_page(request: Request, db: Db) -> Response:
     return await _page(request, db, "logs")
@@ -44,9 +78,9 @@ async def logs_page(request: Request, db: Db) -> Response:
 
 @router.get("/docs")
 async def docs_page(request: Request) -> Response:
-    return _templates.TemplateResponse(request, "docs.html", {})
+    return _templates.TemplateResponse(request, "docs.html", {"static": assets.address()})
 
 
 @router.get("/favicon.ico")
 async def favicon() -> Response:
-    return Response((STATIC / "favicon.svg").read_bytes(), media_type="image/svg+xml")
+    return Response((assets.STATIC / "favicon.svg").read_bytes(), media_type="image/svg+xml")

@@ -7,31 +7,68 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from tests.chaos.photographs import make_photographs
+from tests.chaos.photographs import make_burst, make_photographs
 from web.native.ports import free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 HOSTILE = "<img src=x onerror=document.title=1>.jpg"
-PHOTOGRAPHS = 10
+PHOTOGRAPHS = 12
+BURST = 4
 
 
 @dataclass
 class Site:
-    """The running fineshyt: its address, and a library of `PHOTOGRAPHS`, a broken file and a hostile name."""
+    """The running fineshyt: its address, and a library with a roll of `PHOTOGRAPHS`, a broken file and a hostile name."""
 
     url: str
     library: Path
+    home: Path
+    pids: dict[str, int] = field(default_factory=dict)
 
-    def api(self, method: str, path: str, **options: object) -> httpx.Response:
-        return httpx.request(method, self.url + path, timeout=30, **options)  # type: ignore[arg-type]
+    def api(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return httpx.request(method, self.url + path, timeout=30, **options)
+
+    def roll(self, **more: object) -> str:
+        """The gallery's address of the roll, by name."""
+        return f"{self.url}/gallery?{self.query(**more)}"
+
+    def query(self, **more: object) -> str:
+        wanted = {"sort": "name", "folder": str(self.library / "roll")} | more
+        return "&".join(f"{name}={quote(str(value))}" for name, value in wanted.items())
+
+    def photos(self, **more: object) -> list[dict[str, Any]]:
+        """The items of the roll, by name."""
+        items: list[dict[str, Any]] = self.api("GET", f"/api/photos?{self.query(**more)}").json()["items"]
+        return items
+
+    def wait_for(self, what: str, found: Any, seconds: float = 60) -> None:
+        """Until `found()` is true."""
+        deadline = time.monotonic() + seconds
+        while not found():
+            assert time.monotonic() < deadline, f"{what} did not come"
+            time.sleep(0.2)
+
+    def all_of_the_roll(self) -> list[int]:
+        return [photo["id"] for tab in ("all", "rejected") for photo in self.photos(filter=tab)]
+
+    def as_new(self) -> None:
+        """Nothing of the roll is decided."""
+        ids = self.all_of_the_roll()
+        nothing = {"rating": None, "manual_match": False, "rejected": False, "project": None, "seen": False}
+        self.api("POST", "/api/photos/decisions", json={"ids": ids, **nothing}).raise_for_status()
 
 
 def _command(home: Path, *arguments: str, **environment: str) -> str:
@@ -44,39 +81,86 @@ def _command(home: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@pytest.fixture(scope="session")
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Started once; its roll is imported."""
     if not any(shutil.which(name) for name in _BROWSERS):
         pytest.skip("There is no Chromium here. Install it with: sudo apt-get install chromium")
     folder = Path(tmp_path_factory.mktemp("site"))
     library = folder / "library"
-    paths = make_photographs(library / "roll", PHOTOGRAPHS, seed=700)
+    paths = make_photographs(library / "roll", PHOTOGRAPHS, seed=700, size=(2000, 1500))
     paths[0].rename(library / "roll" / HOSTILE)
     (library / "roll" / "broken.jpg").write_text("no picture")
     make_photographs(library / "second", 3, seed=701)
+    make_burst(library / "burst", BURST, seed=703)
     started = _command(
         folder / "home", "up", "--detach", "--no-browser", f"--port={free_port()}", "--json",
         PHOTO_LIBRARY=str(library), FREE_DISK_GB="0", FINESHYT_ENCODER="bundled", LLM_BASE_URL="http://127.0.0.1:9/v1/",
     )  # fmt: skip
-    yield Site(json.loads(started.splitlines()[-1])["url"], library)
+    state = json.loads(started.splitlines()[-1])
+    site = Site(state["url"], library, folder / "home", state["pids"])
+    yield site
     _command(folder / "home", "down")
 
 
 @pytest.fixture
-async def page(site: Site) -> AsyncIterator[Page]:
-    """A fresh browser; what its console or its security policy complains of fails the test."""
+def site(running_site: Site) -> Site:
+    """The running site as it is."""
+    return running_site
+
+
+@pytest.fixture
+def imported(running_site: Site) -> Site:
+    """The roll hangs in the gallery, and nothing of it is decided."""
+    if len(running_site.all_of_the_roll()) < PHOTOGRAPHS:
+        running_site.api("POST", "/api/imports", json={"path": str(running_site.library / "roll"), "sample": "all"})
+        running_site.wait_for("the roll", lambda: len(running_site.photos()) == PHOTOGRAPHS)
+    running_site.as_new()
+    return running_site
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
     path = next(found for name in _BROWSERS if (found := shutil.which(name)))
-    arguments = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    arguments += ["--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    faults: list[str] = []
+    arguments = [*_ARGUMENTS, "--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=arguments)
-        page = await browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(30_000)
-        page.on(
-            "console", lambda m: faults.append(m.text) if m.type == "error" and "status of 4" not in m.text else None
-        )
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        yield page
+        yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def context(request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
+    """A fresh browser; what a console or the security policy complains of fails the test.
+
+    Tests marked `offline` cut the connection: what the console says of that is no fault.
+    """
+    faults: list[str] = []
+    cut = request.node.get_closest_marker("offline") is not None
+
+    def told(kind: str, text: str) -> None:
+        if kind == "error" and "status of 4" not in text and not (cut and ("net::ERR" in text or "status of 5" in text)):
+            faults.append(text)
+
+    def watch(page: Page) -> None:
+        page.on("console", lambda message: told(message.type, message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+
+    async with launched() as browser:
+        context = await browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(10_000)
+        context.on("page", watch)
+        yield context
     assert faults == []
+
+
+@pytest.fixture
+async def page(context: BrowserContext) -> Page:
+    return await context.new_page()
+
+
+async def open_roll(site: Site, page: Page, **more: object) -> None:
+    """The roll's gallery, loaded."""
+    await page.goto(site.roll(**more))
+    await expect(page.locator("#counted")).to_have_text(f"{PHOTOGRAPHS} photographs")
+    await expect(page.locator(".card img").first).to_be_visible()

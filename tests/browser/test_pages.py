@@ -1,99 +1,41 @@
-"""What a photographer does on the pages, in a real browser."""
+"""The first page, the failed lane and the log, in a real browser."""
 
 from __future__ import annotations
-
-from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import HOSTILE, PHOTOGRAPHS, Site
+from tests.browser.conftest import HOSTILE, PHOTOGRAPHS, Site, open_roll
+from tests.chaos.photographs import make_photographs
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
 
 
-def _roll(site: Site) -> str:
-    return f"{site.url}/gallery?sort=name&folder={quote(str(site.library / 'roll'))}"
-
-
-async def _imported(site: Site, page: Page) -> None:
-    """The roll hangs in the gallery."""
-    if site.api("GET", "/api/photos").json()["total"] < PHOTOGRAPHS:
-        site.api("POST", "/api/imports", json={"path": str(site.library / "roll"), "sample": "all"})
-    await page.goto(_roll(site))
-    await expect(page.locator(".card")).to_have_count(PHOTOGRAPHS, timeout=60_000)
-
-
 async def test_photographs_appear_while_the_work_runs_and_nothing_reloads(site: Site, page: Page) -> None:
-    await page.goto(_roll(site))
+    make_photographs(site.library / "arriving", PHOTOGRAPHS, seed=710)
+    await page.goto(f"{site.url}/gallery?sort=name&folder={site.library / 'arriving'}")
+    await expect(page.locator("#empty")).to_be_visible()
     await page.evaluate("window.mark = 'same page'")
 
-    site.api("POST", "/api/imports", json={"path": str(site.library / "roll"), "sample": "all"})
+    site.api("POST", "/api/imports", json={"path": str(site.library / "arriving"), "sample": "all"})
 
-    await expect(page.locator(".card img")).to_have_count(PHOTOGRAPHS, timeout=60_000)
-    await expect(page.locator("[data-tab=failed] .n")).to_have_text("1", timeout=30_000)
+    await expect(page.locator("#counted")).to_have_text(f"{PHOTOGRAPHS} photographs", timeout=60_000)
+    await expect(page.locator(".card img").first).to_be_visible()
     assert await page.evaluate("window.mark") == "same page"
-    names = await page.locator(".card .name").all_text_contents()
-    assert names == sorted(names, key=str.lower)
 
 
-async def test_a_hostile_file_name_is_only_text(site: Site, page: Page) -> None:
-    await _imported(site, page)
+async def test_a_hostile_file_name_is_only_text(imported: Site, page: Page) -> None:
+    await open_roll(imported, page)
 
     await expect(page.locator(".card .name").first).to_have_text(HOSTILE)
-    assert await page.title() == "fineshyt: gallery"
+    assert await page.title() == "Gallery · fineshyt"
 
 
-async def test_a_key_rates_undo_takes_it_back_and_a_click_survives_a_reload(site: Site, page: Page) -> None:
-    await _imported(site, page)
-    card = page.locator(".card").nth(2)
-
-    await card.focus()
-    await page.keyboard.press("4")
-    await expect(card).to_have_attribute("data-rating", "4")
-    await expect(page.locator(".toast").first).to_contain_text("★★★★")
-    await page.keyboard.press("z")
-    await expect(card).to_have_attribute("data-rating", "")
-    await card.locator(".stars button").nth(4).click()
-    await expect(page.locator(".toast").last).to_contain_text("★★★★★")
-
-    await page.reload()
-    await expect(page.locator(".card").nth(2)).to_have_attribute("data-rating", "5")
-    await expect(page.locator("[data-tab=rated] .n")).to_have_text("1")
-
-
-async def test_keys_do_nothing_while_typing_or_with_control(site: Site, page: Page) -> None:
-    await _imported(site, page)
-    card = page.locator(".card").nth(5)
-
-    await card.focus()
-    await page.keyboard.press("Control+3")
-    await page.locator("#q").click()
-    await page.keyboard.type("3")
-
-    await expect(page.locator("#q")).to_have_value("3")
-    await expect(card).to_have_attribute("data-rating", "")
-
-
-async def test_views_live_in_the_address_and_the_back_button_works(site: Site, page: Page) -> None:
-    await _imported(site, page)
-
-    await page.locator("[data-tab=failed]").click()
-    await expect(page.locator(".card")).to_have_count(1)
-    assert "filter=failed" in page.url
-    await page.go_back()
-    await expect(page.locator(".card")).to_have_count(PHOTOGRAPHS)
-    await page.locator("#turn").click()
-    assert "sort=-name" in page.url
-    await expect(page.locator(".card .name").last).to_have_text(HOSTILE)
-
-
-async def test_the_failed_lane_says_why_and_tries_again(site: Site, page: Page) -> None:
-    await _imported(site, page)
-    await page.goto(f"{site.url}/gallery?filter=failed")
+async def test_the_failed_lane_says_why_and_tries_again(imported: Site, page: Page) -> None:
+    await page.goto(f"{imported.url}/gallery?filter=failed")
 
     await expect(page.locator(".failure p").first).to_contain_text("broken.jpg holds text and no picture")
-    await page.get_by_role("button", name="Retry", exact=True).click()
+    await page.get_by_role("button", name="Retry broken.jpg").click()
     await expect(page.locator(".toast")).to_contain_text("Trying again")
 
 
@@ -123,9 +65,17 @@ async def test_a_stage_is_paused_and_resumed(site: Site, page: Page) -> None:
     await expect(row).not_to_contain_text("Paused")
 
 
-async def test_a_dropped_picture_answers_with_a_placard(site: Site, page: Page) -> None:
-    from tests.chaos.photographs import make_photographs
+async def test_a_stage_that_waits_says_for_what_and_counts_down(imported: Site, page: Page) -> None:
+    await page.goto(imported.url)
 
+    state = page.locator("tr[data-stage=curate] .state")
+    await expect(state).to_contain_text("Waiting for the language model at http://127.0.0.1:9/v1/")
+    await expect(state).to_contain_text("Retrying in")
+    first = await state.text_content()
+    await expect(state).not_to_have_text(first or "", timeout=5_000)
+
+
+async def test_a_dropped_picture_answers_with_a_placard(site: Site, page: Page) -> None:
     picture = make_photographs(site.library.parent / "dropped", 1, seed=702)[0]
     await page.goto(site.url)
 
@@ -135,12 +85,14 @@ async def test_a_dropped_picture_answers_with_a_placard(site: Site, page: Page) 
     await expect(page.locator(".placard .card-text")).to_contain_text("Test Camera")
 
 
-async def test_the_log_is_looked_into_and_cleared_after_a_question(site: Site, page: Page) -> None:
-    await _imported(site, page)
-    await page.goto(f"{site.url}/logs")
+async def test_the_log_is_looked_into_and_cleared_after_a_question(imported: Site, page: Page) -> None:
+    await page.goto(f"{imported.url}/logs")
     await expect(page.locator(".log li").first).to_be_visible()
+    await page.select_option("#worker", "convert")
+    assert "worker=convert" in page.url
 
     await page.get_by_role("button", name="Clear the log").click()
+    await expect(page.locator("dialog")).to_contain_text("failed lane")
     await page.get_by_role("button", name="Clear", exact=True).click()
 
     await expect(page.locator(".toast")).to_contain_text("cleared")

@@ -35,8 +35,10 @@ class KeepBest(KeepBestEverywhere):
 async def groups(
     db: Db, after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> Json:
+    """Bursts in order of their ids, and `totals` over all of them."""
     found = await bursts.groups(db, after=after, limit=limit)
-    return Json({"items": found, "next_after": found[-1]["id"] if len(found) == limit else None})
+    following = found[-1]["id"] if len(found) == limit else None
+    return Json({"items": found, "next_after": following, "totals": await bursts.totals(db)})
 
 
 @router.post("/detect", status_code=202)

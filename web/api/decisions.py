@@ -73,6 +73,8 @@ class Undo(BaseModel):
 
     action_id: uuid.UUID | None = None
     session: str | None = Field(default=None, max_length=100)
+    undo_id: uuid.UUID | None = None
+    """The name of the undo itself: sent again, it takes nothing more back."""
     as_of: Moment | None = None
     ids: Ids | None = None
     """With `as_of`: these photos only."""
@@ -90,7 +92,9 @@ async def undo(request: Undo, db: Db) -> Json:
     if request.as_of is not None:
         undone = await history.restore(db, request.as_of, request.ids, request.session)
     else:
-        undone = await history.undo(db, action_id=request.action_id, session=request.session)
+        undone = await history.undo(
+            db, action_id=request.action_id, session=request.session, undo_id=request.undo_id
+        )
     return Json(
         {
             "action_id": undone.action_id,

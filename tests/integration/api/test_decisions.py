@@ -90,6 +90,19 @@ async def test_undo_takes_the_sessions_actions_back_one_by_one(archive: Archive,
     assert (await archive.decision(photos[1]))["rating"] == 1
 
 
+async def test_an_undo_that_is_sent_again_takes_nothing_more_back(archive: Archive, client: httpx.AsyncClient) -> None:
+    [photo, _] = await _photos(archive)
+    for rating in (2, 4):
+        await _decide(client, photo, rating=rating, session="me")
+    undo = {"session": "me", "undo_id": str(uuid.uuid4())}
+
+    first = (await client.post("/api/undo", json=undo)).json()
+    again = (await client.post("/api/undo", json=undo)).json()
+
+    assert first == again
+    assert (await archive.decision(photo))["rating"] == 2
+
+
 async def test_undo_leaves_alone_what_was_changed_since(archive: Archive, client: httpx.AsyncClient) -> None:
     photos = await _photos(archive)
     action = str(uuid.uuid4())

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from contracts.settings import Settings
+from web import assets
 from web.security import allowed_hosts, refusal
 
 pytestmark = pytest.mark.integration
@@ -71,7 +72,8 @@ def test_the_rule(method: str, headers: dict[str, str], passes: bool) -> None:
 async def test_every_route_refuses_strange_hosts_and_other_sites(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     routes = [(method, re.sub(r"\{.*?\}", "1", path)) for path, methods in paths.items() for method in methods]
-    routes += [("get", path) for path in ("/", "/gallery", "/logs", "/docs", "/static/api.js", "/openapi.json")]
+    pages = ("/", "/gallery", "/review", "/projects", "/bursts", "/taste", "/logs", "/docs", "/openapi.json")
+    routes += [("get", path) for path in (*pages, f"{assets.address()}/core/api.js")]
     assert len(routes) > 40
     for method, path in routes:
         for strange in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from tests.integration.archive import Archive
 from tests.integration.messages import failure
-from web import stages
+from web import assets, stages
 
 pytestmark = pytest.mark.integration
+
+PAGES = ("/", "/gallery", "/review", "/projects", "/bursts", "/taste", "/logs")
 
 
 async def test_an_import_starts_is_shown_and_stops(archive: Archive, client: httpx.AsyncClient) -> None:
@@ -111,23 +114,28 @@ async def test_the_log_is_filtered_and_cleared(archive: Archive, client: httpx.A
 
 
 async def test_pages_and_operations_answer(client: httpx.AsyncClient) -> None:
-    for path in ("/", "/gallery", "/logs", "/docs", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"):
+    for path in (*PAGES, "/docs", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"):
         answer = await client.get(path)
         assert answer.status_code == 200, path
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert "fineshyt_stage_paused" in (await client.get("/metrics")).text
 
 
-async def test_every_static_file_that_a_page_names_is_there(client: httpx.AsyncClient) -> None:
-    import re
+async def test_every_file_that_a_page_names_is_there_and_is_kept_for_good(client: httpx.AsyncClient) -> None:
+    for page in PAGES:
+        named = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', (await client.get(page)).text))
+        assert len(named) > 4
+        for path in sorted(named):
+            answer = await client.get(path)
+            assert answer.status_code == 200, path
+            assert "immutable" in answer.headers["cache-control"]
 
-    from web.pages import STATIC
 
-    named = {"/static/fineshyt.css", "/static/favicon.svg"} | {f"/static/{p}.js" for p in ("import", "gallery", "logs")}
-    for script in Path(STATIC).glob("*.js"):
-        named |= {f"/static/{name}" for name in re.findall(r'from "\./([\w.]+)"', script.read_text())}
-    for path in sorted(named):
-        assert (await client.get(path)).status_code == 200, path
+async def test_a_page_asks_at_once_for_every_module_that_it_imports(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/review")).text
+
+    for module in ("core/api.js", "loupe/zoom.js", "parts/dialog.js"):
+        assert f'rel="modulepreload" href="{assets.address()}/{module}"' in page
 
 
 async def test_errors_are_problems_with_a_sentence(client: httpx.AsyncClient) -> None:
@@ -179,6 +187,8 @@ async def test_bursts_are_asked_for_listed_and_settled(archive: Archive, client:
 
     assert tie.status_code == 409
     assert kept.json()["changed"] == [photos[0], photos[2]]
-    assert (await client.get("/api/bursts")).json()["items"][0]["keeper_id"] == photos[1]
+    listed = (await client.get("/api/bursts")).json()
+    assert listed["items"][0]["keeper_id"] == photos[1]
+    assert listed["totals"] == {"groups": 1, "ties": 0, "frames": 3, "rest": 0}
     assert asked.status_code == 202
     assert (await archive.job("bursts", 0))["params"] == {"gap_s": 2.0}

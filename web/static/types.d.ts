@@ -1,0 +1,183 @@
+// What the API answers, as the pages use it (web/items.py, web/progress.py, web/history.py), for tsc --checkJs.
+
+interface Item {
+  id: number;
+  file_path: string;
+  filename: string;
+  preview_url: string | null;
+  thumb_url: string | null;
+  thumb_width: number | null;
+  thumb_height: number | null;
+  width: number | null;
+  height: number | null;
+  captured_at: string | null;
+  camera: string | null;
+  lens: string | null;
+  iso: number | null;
+  aperture: number | null;
+  shutter_s: number | null;
+  focal_length_mm: number | null;
+  technical_score: number | null;
+  sharpness_score: number | null;
+  exposure_score: number | null;
+  focus_score: number | null;
+  subject: string | null;
+  content_type: string | null;
+  artistic_mood: string | null;
+  lighting_critique: string | null;
+  tags: string[];
+  user_rating: number | null;
+  manual_match: boolean;
+  is_match: boolean;
+  preference_score: number | null;
+  vibe_score: number | null;
+  burst_group: number | null;
+  burst_keeper: boolean;
+  project: string | null;
+  status: string;
+  failure_reason: string | null;
+  stages: Record<string, string>;
+  rejected: boolean;
+  seen: boolean;
+  discarded: boolean;
+  tabs: string[];
+  dominant_color: string | null;
+  is_monochrome: boolean | null;
+  warnings: string[];
+}
+
+interface FocusTiles {
+  rows: number;
+  cols: number;
+  values: number[];
+}
+
+interface Detail extends Item {
+  exif: Record<string, unknown>;
+  other_locations: string[];
+  focus_tiles: FocusTiles | null;
+}
+
+interface Tiles {
+  url: string;
+  tile_size: number;
+  overlap: number;
+  min_level: number;
+  max_level: number;
+}
+
+interface Rendering {
+  ready: boolean;
+  url: string | null;
+  width: number | null;
+  height: number | null;
+  tiles: Tiles | null;
+}
+
+/** Any of the decisions; null clears. */
+interface Change {
+  rating?: number | null;
+  manual_match?: boolean;
+  rejected?: boolean;
+  project?: string | null;
+  tags_add?: string[];
+  tags_remove?: string[];
+  seen?: boolean;
+}
+
+interface StageState {
+  due: number;
+  queued: number;
+  running: number;
+  done: number;
+  failed: number;
+  paused: boolean;
+  reason: string | null;
+  until: string | null;
+  paused_by: string | null;
+}
+
+interface ImportState {
+  id: number;
+  path: string;
+  status: string;
+  reason: string | null;
+  ready: number;
+  waiting: number;
+  failed: number;
+  files_found: number;
+  files_known: number;
+  files_discarded: number;
+  folders_found: number;
+  folders_done: number;
+  photos_merged: number;
+  paths_skipped: number;
+  ratings_found: number;
+  nothing_new: boolean;
+}
+
+interface TasteModel {
+  version: number;
+  n_ratings: number;
+  tentative: boolean;
+  cv_rank_correlation: number | null;
+  cv_ungrouped: number | null;
+  scored_at: string | null;
+  created_at: string;
+}
+
+interface Progress {
+  photos: Record<string, number>;
+  stages: Record<string, StageState>;
+  imports: ImportState[];
+  encoder: { name: string; dim: number; building: string | null } | null;
+  taste: { ratings: number; model: TasteModel | null };
+  tabs: Record<string, number>;
+  workers: Record<string, number>;
+}
+
+interface HistoryChange {
+  photo_id: number;
+  field: string;
+  old: unknown;
+  new: unknown;
+  filename?: string;
+  thumb_url?: string | null;
+}
+
+interface HistoryAction {
+  id: number;
+  action_id: string;
+  at: string;
+  photos: number;
+  undone: boolean;
+  undoes: string | null;
+  session: string | null;
+  source: string;
+  changes: HistoryChange[];
+}
+
+interface Project {
+  name: string;
+  photos: number;
+  cover_id: number | null;
+  cover_url: string | null;
+}
+
+interface BurstGroup {
+  id: number;
+  tie: boolean;
+  keeper_id: number | null;
+  photos: Item[];
+}
+
+interface Facet {
+  value: string | number;
+  label?: string;
+  count: number;
+}
+
+interface Facets {
+  ranges: Record<string, [number, number] | null>;
+  [facet: string]: Facet[] | Record<string, [number, number] | null>;
+}

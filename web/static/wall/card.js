@@ -1,0 +1,102 @@
+// One photograph on the wall. Cards are reused: a card shows whatever photograph comes into sight.
+import { el } from "../core/dom.js";
+import { makeStars, showStars } from "../parts/stars.js";
+
+/** @typedef {{ rate: (id: number, rating: number | null) => void, retry: (id: number) => void, discard: (item: Item) => void }} CardActions */
+
+export class Card {
+  /** @param {CardActions} actions @param {string} [role] */
+  constructor(actions, role = "gridcell") {
+    this.actions = actions;
+    this.id = 0;
+    this.frame = el("div", { class: "frame" });
+    this.name = el("span", { class: "name" });
+    this.facts = el("span", { class: "facts" });
+    this.stars = makeStars((rating) => actions.rate(this.id, rating));
+    this.failure = el("div", { class: "failure", hidden: true });
+    this.element = el("div", { class: "card", role, tabindex: "-1" },
+      this.frame,
+      el("div", { class: "caption" }, this.name, el("span", { class: "line" }, this.stars, this.facts), this.failure));
+    /** @type {HTMLImageElement | null} */
+    this.image = null;
+    this.shown = "";
+  }
+
+  /** @param {number} id @param {Item | undefined} item @param {number} width of the card in CSS pixels */
+  show(id, item, width) {
+    if (this.id !== id) {
+      this.id = id;
+      this.element.dataset.id = String(id);
+      this.picture(undefined, width);
+      this.shown = "";
+    }
+    const state = item ? JSON.stringify([item, width]) : `none ${id}`;
+    if (state === this.shown) return;
+    this.shown = state;
+    this.element.classList.toggle("waiting", !item);
+    this.element.classList.toggle("rejected", item?.rejected ?? false);
+    this.element.dataset.rating = String(item?.user_rating ?? "");
+    this.element.setAttribute("aria-label", item ? spoken(item) : "not loaded yet");
+    this.picture(item, width);
+    this.name.textContent = item?.filename ?? "";
+    this.name.title = item?.file_path ?? "";
+    showStars(this.stars, item?.user_rating ?? null);
+    this.facts.textContent = item ? [item.preference_score, item.project].filter((fact) => fact !== null).join(" · ") : "";
+    this.fail(item);
+  }
+
+  /** @param {Item | undefined} item @param {number} width */
+  picture(item, width) {
+    const badge = !item ? null : item.manual_match ? "Chef’s Pick" : item.is_match ? "Match" : null;
+    /** @type {Node[]} */
+    const inside = [];
+    if (!item) this.image = null;
+    else if (!item.thumb_url) {
+      this.image = null;
+      inside.push(el("span", { class: "blank", text: item.status === "failed" ? "no picture" : "developing" }));
+    } else inside.push(this.imageOf(item, width));
+    if (badge) inside.push(el("span", { class: "badge", text: badge }));
+    if (item?.burst_group) inside.push(el("span", { class: "badge stacked", text: item.burst_keeper ? "Burst · best" : "Burst" }));
+    this.frame.replaceChildren(...inside);
+  }
+
+  /** @param {Item} item @param {number} width */
+  imageOf(item, width) {
+    if (this.image?.getAttribute("src") !== item.thumb_url) {
+      this.image = el("img", {
+        src: item.thumb_url, srcset: `${item.thumb_url} ${item.thumb_width}w`, decoding: "async", draggable: "false",
+        width: item.thumb_width, height: item.thumb_height,
+      });
+      // Its own colour until it is there.
+      this.image.style.backgroundColor = item.dominant_color ?? "";
+    }
+    const image = /** @type {HTMLImageElement} */ (this.image);
+    image.alt = item.subject ?? "";
+    const wide = (item.thumb_width ?? 1) >= (item.thumb_height ?? 1);
+    const shown = wide ? width : Math.round((width * (item.thumb_width ?? 1)) / (item.thumb_height ?? 1));
+    image.sizes = `${Math.round(shown)}px`;
+    return image;
+  }
+
+  /** @param {Item | undefined} item */
+  fail(item) {
+    const failed = item?.tabs.includes("failed") ?? false;
+    this.failure.hidden = !failed;
+    if (!item || !failed) return this.failure.replaceChildren();
+    const act = (/** @type {() => void} */ what) => (/** @type {Event} */ event) => { event.stopPropagation(); what(); };
+    this.failure.replaceChildren(
+      el("p", { text: item.failure_reason ?? "A stage gave up on this photograph.", title: item.failure_reason }),
+      el("p", { class: "choices" },
+        el("button", { type: "button", text: "Retry", "aria-label": `Retry ${item.filename}`, onclick: act(() => this.actions.retry(item.id)) }),
+        el("button", { type: "button", text: "Discard", "aria-label": `Discard ${item.filename}`, onclick: act(() => this.actions.discard(item)) })));
+  }
+}
+
+/** What a screen reader says of it. @param {Item} item */
+export function spoken(item) {
+  return [
+    item.filename, item.subject, item.user_rating ? `${item.user_rating} stars` : "not rated",
+    item.preference_score === null ? null : `score ${item.preference_score}`,
+    item.manual_match ? "picked" : item.is_match ? "match" : null, item.rejected ? "rejected" : null,
+  ].filter(Boolean).join(", ");
+}
