@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import aio_pika
+import numpy as np
 import pytest
 
 from contracts import topology
-from contracts.claims import ClaimCheck, ConvertParams
+from contracts.claims import BurstsParams, ClaimCheck, ConvertParams
 from contracts.reports import ClaimInHand, WorkerReport
 from contracts.settings import Settings
 from tests.integration.archive import Archive
-from tests.integration.messages import converted, failure, result, scanned
-from web import imports, stages
+from tests.integration.messages import converted, embedded, failure, result, scanned
+from web import imports, jobs, stages
 from web.database import Connection
 from web.reconcile import reconcile
 from web.relay import sweep
@@ -89,6 +91,30 @@ async def test_a_due_photo_becomes_a_claim_with_its_paths(archive: Archive, rela
     assert params.preview_path.endswith(f"/000000/{photo}-1.jpg")
     assert (claim.generation, claim.attempt) == (1, 1)
     assert (await archive.job("convert", photo))["status"] == "queued"
+
+
+async def test_the_bursts_claim_carries_every_frame_with_a_camera_time_in_capture_order(
+    archive: Archive, relay: Relay
+) -> None:
+    root = await archive.root()
+    await archive.connection.execute(
+        "INSERT INTO encoders (name, dim, status) VALUES ('efficientnet-lite2', 16, 'active')"
+    )
+    camera = {"camera": "Test Camera", "captured_source": "DateTimeOriginal"}
+    late = await archive.ready_photo(root, "late.jpg", captured_at=datetime(2024, 5, 1, 12, 0, 2), **camera)
+    early = await archive.ready_photo(root, "early.jpg", captured_at=datetime(2024, 5, 1, 12, 0, 1), **camera)
+    undated = await archive.ready_photo(root, "undated.jpg")
+    for photo in (late, early, undated):
+        await archive.apply(result("embed", photo, embedded(photo)))
+    await jobs.request_single(archive.connection, "bursts", params={"threshold": 0.5})
+
+    await relay.dispatcher.run_once()
+
+    [claim] = await relay.claims("bursts")
+    params = BurstsParams.model_validate(claim.params)
+    assert np.load(params.table_path)["photo_id"].tolist() == [early, late]
+    assert np.load(params.features_path).shape == (2, 16)
+    assert params.threshold == 0.5
 
 
 async def test_at_most_a_window_of_claims_is_outstanding(archive: Archive, relay: Relay) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,16 @@ WHERE d.rating IS NOT NULL ORDER BY d.photo_id
 """
 
 # The camera's own clock only: a scan's or an edit's time would link frames that were not taken together.
-_SHOT = """
-SELECT p.id, p.captured_at, p.camera, p.camera_serial, p.focus_score, p.focus_noise, e.vec
+_SHOT_ROWS = """
 FROM photos p JOIN embeddings e ON e.photo_id = p.id AND e.encoder_id = $1
 JOIN gallery g ON g.photo_id = p.id
 WHERE p.captured_source = 'DateTimeOriginal' AND p.status = 'ready' AND NOT g.discarded
-ORDER BY p.camera, p.camera_serial, p.captured_at, p.id
+"""
+# Rows and their number from one statement, hence from one snapshot.
+_SHOT = f"""
+SELECT p.id, p.captured_at, p.camera, p.camera_serial, p.focus_score, p.focus_noise, e.vec,
+       (SELECT count(*) {_SHOT_ROWS}) AS n
+{_SHOT_ROWS} ORDER BY p.camera, p.camera_serial, p.captured_at, p.id
 """
 
 BURST_TABLE = np.dtype(
@@ -77,16 +82,19 @@ async def taste_matrices(connection: Connection, settings: Settings, job: Any) -
 
 
 async def burst_matrices(connection: Connection, settings: Settings, job: Any) -> BurstsParams | None:
-    """Every photo with the camera's own time and a vector, in capture order. None where there are fewer than two."""
+    """Every photo with the camera's own time and a vector, in capture order. None where there are fewer than two.
+
+    Call inside a transaction: the rows come through a cursor.
+    """
     encoder = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
     if encoder is None or encoder["dim"] is None:
         return None
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        n = await connection.fetchval(f"SELECT count(*) FROM ({_SHOT}) shot", encoder["id"])
-        if n < 2:
-            return None
-        paths = {name: transit.matrix_path(settings, "bursts", job["generation"], name) for name in _BURST_FILES}
-        await _write_shots(connection, encoder, n, paths)
+    cursor = await connection.cursor(_SHOT, encoder["id"])
+    first = await cursor.fetch(_FETCH)
+    if len(first) < 2:
+        return None
+    paths = {name: transit.matrix_path(settings, "bursts", job["generation"], name) for name in _BURST_FILES}
+    await _write_shots(cursor, first, encoder["dim"], paths)
     params = job["params"] or {}
     return BurstsParams(
         encoder=encoder["name"],
@@ -101,19 +109,20 @@ async def burst_matrices(connection: Connection, settings: Settings, job: Any) -
 _BURST_FILES = ("features", "table", "groups")
 
 
-async def _write_shots(connection: Connection, encoder: Any, n: int, paths: dict[str, Any]) -> None:
-    """Streams through a cursor into a memory map: a million vectors never stand in memory at once."""
+async def _write_shots(cursor: Any, rows: Sequence[Any], dim: int, paths: dict[str, Any]) -> None:
+    """Streams from a cursor, from its first `rows` on, to a memory map: a million vectors never stand in memory."""
+    n = rows[0]["n"]
     paths["features"].parent.mkdir(parents=True, exist_ok=True)
-    features = np.lib.format.open_memmap(paths["features"], mode="w+", dtype="<f2", shape=(n, encoder["dim"]))
+    features = np.lib.format.open_memmap(paths["features"], mode="w+", dtype="<f2", shape=(n, dim))
     table = np.zeros(n, BURST_TABLE)
     at = 0
-    cursor = await connection.cursor(_SHOT, encoder["id"])
-    while rows := await cursor.fetch(_FETCH):
+    while rows:
         features[at : at + len(rows)] = np.stack([row["vec"] for row in rows])
         for i, row in enumerate(rows, at):
             micros = np.datetime64(row["captured_at"], "us").astype("i8")
             body = _number(row["camera"], row["camera_serial"])
             table[i] = (row["id"], micros, body, *(_or_nan(row[n]) for n in ("focus_score", "focus_noise")))
         at += len(rows)
+        rows = await cursor.fetch(_FETCH)
     features.flush()
     await asyncio.to_thread(transit.save, paths["table"], table)

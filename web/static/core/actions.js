@@ -61,14 +61,16 @@ export function see(id) {
   if (item && !item.seen) decide([id], { seen: true }).answered.catch(() => {});
 }
 
-/** Takes back one action, or this session's latest. @param {string} [action] */
+/** Takes back one action, or this session's latest. @param {string} [action] @returns {Promise<number[]>} what is as it was */
 export async function undo(action) {
   try {
     const { reverted, kept } = await takeBack(action);
     const left = kept.length ? ` ${counted(kept.length, "photograph")} changed since and stayed.` : "";
     toast(reverted.length ? `Undone for ${named(reverted)}.${left}` : `Nothing to put back.${left}`);
+    return reverted;
   } catch (error) {
     complain(error);
+    return [];
   }
 }
 

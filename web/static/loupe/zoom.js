@@ -15,6 +15,11 @@ let library;
 /** Loaded when first needed: the pages themselves stay light. @returns {Promise<typeof import("openseadragon")>} */
 function openSeadragon() {
   library ??= new Promise((resolve, reject) => {
+    // It would add a style element, which our security policy refuses, unless it finds its mark on one: this bears
+    // the mark, and is of no namespace that has styles. css/loupe.css holds the rule.
+    const marked = document.createElementNS("urn:fineshyt:mark", "style");
+    marked.setAttribute("data-openseadragon-mobile-css", "true");
+    document.head.append(marked);
     const script = document.createElement("script");
     script.src = `${document.body.dataset.static}/vendor/openseadragon/openseadragon.min.js`;
     script.addEventListener("load", () => resolve(/** @type {any} */ (window).OpenSeadragon));
@@ -63,6 +68,8 @@ export class Zoom {
     /** @type {HTMLElement | null} */
     this.drawing = null;
     this.quiet = false;
+    /** @type {Promise<void>} */
+    this.opened = Promise.resolve();
     /** @type {import("openseadragon").Viewer | undefined} */
     this.viewer = undefined;
     /** @type {typeof import("openseadragon") | undefined} */
@@ -72,6 +79,7 @@ export class Zoom {
   async ready() {
     if (this.viewer) return this.viewer;
     const OpenSeadragon = await openSeadragon();
+    if (this.viewer) return this.viewer;
     this.osd = OpenSeadragon;
     const viewer = OpenSeadragon(/** @type {any} */ ({
       element: this.element, drawer: "canvas", showNavigationControl: false, tabIndex: -1,
@@ -93,7 +101,13 @@ export class Zoom {
   }
 
   /** Shows a photograph; resolves when its preview can be seen. @param {Item} item @param {Place | null} [place] */
-  async open(item, place = null) {
+  open(item, place = null) {
+    this.opened = this.load(item, place);
+    return this.opened;
+  }
+
+  /** @param {Item} item @param {Place | null} place */
+  async load(item, place) {
     const viewer = await this.ready();
     this.item = item;
     this.state = "preview";
@@ -138,8 +152,13 @@ export class Zoom {
     this.sharpen();
   }
 
-  /** One pixel of the photograph for one of the screen; around a point (share of width and height) or where one looks. */
-  native(x = this.place.x, y = this.place.y) {
+  /** One pixel of the photograph for one of the screen; around a point (share of width and height) or where one looks.
+   * @param {number} [x] @param {number} [y] */
+  async native(x, y) {
+    await this.opened.catch(() => {}); // whoever opened it says what went wrong
+    if (!this.item || !this.viewer) return;
+    x ??= this.place.x;
+    y ??= this.place.y;
     this.apply({ x, y, scale: 1 / devicePixelRatio }, stillness());
     this.spread();
   }
@@ -152,7 +171,7 @@ export class Zoom {
   /** @param {number} dx @param {number} dy in shares of what is seen */
   pan(dx, dy) {
     const { viewer, osd } = this;
-    if (!viewer || !osd) return;
+    if (!viewer || !osd || !this.item) return;
     const bounds = viewer.viewport.getBounds(false);
     viewer.viewport.panBy(new osd.Point(dx * bounds.width, dy * bounds.height), stillness());
     viewer.viewport.applyConstraints(stillness());

@@ -42,6 +42,7 @@ const filter = () => query().get("filter") ?? "all";
 function hang(found) {
   sort = found.sort;
   byId("wall").dataset.state = "hung";
+  byId("wall").hidden = found.ids.length === 0; // what is hidden cannot be scrolled
   if (fresh) {
     fresh = false;
     wall.active = null;
@@ -67,8 +68,8 @@ function showState() {
   const descending = sort.startsWith("-");
   byId("turn").textContent = descending ? "↓" : "↑";
   byId("turn").setAttribute("aria-label", descending ? "Descending; turn round" : "Ascending; turn round");
-  byId("counted").textContent = counted(wall.ids.length, "photograph");
-  const empty = wall.ids.length === 0;
+  byId("counted").textContent = byId("wall").dataset.state ? counted(wall.ids.length, "photograph") : "";
+  const empty = wall.ids.length === 0 && byId("wall").dataset.state === "hung";
   byId("empty").hidden = !empty;
   byId("wall").hidden = empty;
   if (empty) byId("empty").replaceChildren(...teaching());

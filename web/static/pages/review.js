@@ -292,7 +292,7 @@ async function zoomIn(point = null) {
     await zoom.open(shown);
     if (!zoomed()) return;
     const where = point ?? sharpest() ?? { x: 0.5, y: 0.5 };
-    zoom.native(where.x, where.y);
+    await zoom.native(where.x, where.y);
     showDetail();
   } catch (error) {
     unzoom();
@@ -405,7 +405,7 @@ function comparingKey(key, event) {
   else if (key === "enter") { const order = compare.promote(); compare.active = 1; void change(order); }
   else if (key === "+") panes(1);
   else if (key === "-") panes(-1);
-  else if (key === "f") { if (Number(pane?.zoom.element.dataset.scale) >= 99) pane?.zoom.fit(); else pane?.zoom.native(); }
+  else if (key === "f") { if (Number(pane?.zoom.element.dataset.scale) >= 99) pane?.zoom.fit(); else void pane?.zoom.native(); }
   else if (/^[0-5]$/.test(key)) void rate([chosen], Number(key) || null);
   else if (key === "u") void rate([chosen], null);
   else if (key === "p") void pick([chosen]);
@@ -470,10 +470,9 @@ onKey((key, event) => {
 
 /** What is taken back is shown. */
 async function takeBack() {
-  const before = new Map(Array.from(ids, Number).slice(Math.max(0, at - 20), at + 20).map((one) => [one, photo(one)?.user_rating]));
-  await undo();
-  const rank = [...before].findIndex(([one, rating]) => photo(one)?.user_rating !== rating);
-  if (rank >= 0) await to(Math.max(0, at - 20) + rank);
+  const [reverted] = await undo();
+  const rank = reverted === undefined ? -1 : ids.indexOf(/** @type {never} */ (reverted));
+  if (rank >= 0) await to(rank);
 }
 
 function leave() {

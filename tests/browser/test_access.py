@@ -1,0 +1,111 @@
+"""Reachable by everyone, light to load, and typed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Site, launched, open_roll
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+
+PAGES = {
+    "import": ("/", "#stages tr"),
+    "gallery": ("/gallery", ".card img"),
+    "empty": ("/gallery?filter=rejected&tag=nothing", "#empty"),
+    "failed": ("/gallery?filter=failed", ".failure"),
+    "review": ("/review?mode=browse&sort=name", "#figure img"),
+    "projects": ("/projects", "#projects, #empty"),
+    "bursts": ("/bursts", "#empty, .burst"),
+    "taste": ("/taste", "#figures dd"),
+    "logs": ("/logs", "#log, #end"),
+}
+WEIGHT_KB = 150
+
+
+async def _violations(page: Page) -> str:
+    results = await Axe().run(page)
+    return results.generate_report() if results.violations_count else ""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_page_bars_anyone(imported: Site, scheme: str) -> None:
+    async with launched() as browser:
+        context = await browser.new_context(
+            viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        page = await context.new_page()
+        for name, (path, there) in PAGES.items():
+            await page.goto(imported.url + path)
+            await page.locator(there).first.wait_for(state="attached")
+            await page.wait_for_timeout(300)
+            assert await _violations(page) == "", f"{name}, {scheme}"
+
+
+async def test_dialogs_selection_history_zoom_and_comparison_bar_nobody(imported: Site, page: Page) -> None:
+    await open_roll(imported, page)
+    await page.locator(".card").first.focus()
+    await page.keyboard.press("m")
+    await page.get_by_role("button", name="Narrow").click()
+    await page.locator("#facets select").first.wait_for()
+    assert await _violations(page) == "", "selection and facets"
+    await page.keyboard.press("?")
+    assert await _violations(page) == "", "keys"
+    await page.keyboard.press("Escape")
+    await page.locator("#history").click()
+    await page.locator(".history li").first.wait_for()
+    assert await _violations(page) == "", "history"
+
+    await page.goto(f"{imported.url}/review?{imported.query(mode='browse')}")
+    await page.locator("#figure img").wait_for()
+    for key in "oi":
+        await page.keyboard.press(key)
+    await page.locator("#box .tiles").wait_for()
+    assert await _violations(page) == "", "focus and facts"
+    await page.keyboard.press("c")
+    await page.locator(".pane canvas").first.wait_for()
+    assert await _violations(page) == "", "comparison"
+
+
+async def test_the_pages_are_walked_by_keys_with_a_focus_that_is_seen(imported: Site, page: Page) -> None:
+    await open_roll(imported, page)
+    seen = []
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement === document.body"):
+            break  # once round
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        name = await page.evaluate("(e => e.id || e.dataset.tab || e.className || e.textContent)(document.activeElement)")
+        seen.append((name, outline))
+
+    assert all(outline != "none" for _, outline in seen), seen
+    assert {"q", "sort", "turn", "narrow", "scrubber"} <= {name for name, _ in seen}
+    assert any("card" in name for name, _ in seen)
+
+
+async def test_the_gallery_weighs_little(imported: Site, context: BrowserContext) -> None:
+    page = await context.new_page()
+    await open_roll(imported, page)
+    await expect(page.locator("#live")).to_have_text("live")
+
+    weights = await page.evaluate("""() => performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
+      .filter((entry) => !entry.name.includes("/media/")).map((entry) => [entry.name, entry.encodedBodySize])""")
+
+    assert sum(size for _, size in weights) <= WEIGHT_KB * 1024, sorted(weights, key=lambda w: -w[1])[:8]
+    assert all(name.startswith(imported.url) for name, _ in weights)
+
+
+def test_the_modules_are_typed() -> None:
+    here = Path(__file__).parent
+    checker = here / "node_modules" / "typescript" / "bin" / "tsc"
+    node = shutil.which("node") or str(Path(__file__).resolve().parents[2] / ".venv" / "bin" / "node")
+    assert checker.is_file(), "The type checker is missing. Set it up with: make setup-test"
+
+    done = subprocess.run([node, str(checker), "-p", str(here)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,99 @@
+"""Projects, bursts and taste, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import BURST, Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+
+
+async def test_a_project_is_renamed_and_its_label_deleted_after_the_count_was_shown(imported: Site, page: Page) -> None:
+    ids = [photo["id"] for photo in imported.photos()[:3]]
+    imported.api("POST", "/api/photos/decisions", json={"ids": ids, "project": "Harbour"})
+    await page.goto(f"{imported.url}/projects")
+    await expect(page.locator(".project[data-name=Harbour]")).to_contain_text("3 photographs")
+
+    await page.get_by_role("button", name="Rename Harbour").click()
+    await page.fill("#answer", "Harbour / night")
+    await page.get_by_role("button", name="Rename", exact=True).click()
+    await expect(page.locator("h2").filter(has_text="Harbour / night")).to_be_visible()
+    await page.get_by_role("button", name="Delete the label Harbour / night").click()
+    await expect(page.locator("dialog")).to_contain_text("3 photographs lose the label")
+    await page.get_by_role("button", name="Delete the label", exact=True).click()
+    await expect(page.locator(".project")).to_have_count(0)
+    await expect(page.locator("#empty")).to_be_visible()
+    await page.get_by_role("button", name="Undo").last.click()
+
+    await expect(page.locator(".project")).to_contain_text("3 photographs")
+
+
+async def test_two_projects_are_merged(imported: Site, page: Page) -> None:
+    photos = imported.photos()
+    for name, some in (("One", photos[:2]), ("Two", photos[2:5])):
+        imported.api("POST", "/api/photos/decisions", json={"ids": [p["id"] for p in some], "project": name})
+    await page.goto(f"{imported.url}/projects")
+
+    await page.get_by_role("button", name="Merge One into another").click()
+    await expect(page.locator("dialog")).to_contain_text("2 photographs move there")
+    await page.fill("#answer", "Two")
+    await page.get_by_role("button", name="Merge", exact=True).click()
+
+    await expect(page.locator(".project")).to_have_count(1)
+    await expect(page.locator(".project[data-name=Two]")).to_contain_text("5 photographs")
+    await page.locator(".project a").click()
+    await expect(page.locator("#counted")).to_have_text("5 photographs")
+
+
+async def test_a_burst_is_found_the_sharpest_kept_and_the_rest_rejected_and_taken_back(
+    site: Site, page: Page
+) -> None:
+    folder = str(site.library / "burst")
+    if not site.api("GET", "/api/bursts").json()["items"]:
+        site.api("POST", "/api/imports", json={"path": folder, "sample": "all"})
+        everything = f"/api/photos?folder={folder}"
+        site.wait_for("the frames", lambda: site.api("GET", everything).json()["total"] == BURST)
+        site.wait_for("embeddings", lambda: _embedded(site))
+    await page.goto(f"{site.url}/bursts")
+    await page.get_by_role("button", name="Look for bursts").click()
+    await page.fill("#threshold", "0.5")
+    await page.get_by_role("button", name="Look through the archive").click()
+    await expect(page.locator(".burst .card")).to_have_count(BURST, timeout=30_000)
+    await expect(page.locator(".burst .keeper .name")).to_have_text(re.compile("-0000.jpg"))
+
+    await page.get_by_role("button", name="Keep the best of every burst").click()
+    await expect(page.locator("dialog")).to_contain_text(f"{BURST - 1} other frames are rejected")
+    await page.get_by_role("button", name=f"Reject {BURST - 1} frames").click()
+    await expect(page.locator(".burst .card.rejected")).to_have_count(BURST - 1)
+    await page.get_by_role("button", name="Undo").last.click()
+
+    await expect(page.locator(".burst .card.rejected")).to_have_count(0)
+
+
+def _embedded(site: Site) -> bool:
+    embed = site.api("GET", "/api/status").json()["stages"]["embed"]
+    return embed["due"] + embed["queued"] + embed["running"] == 0 and embed["done"] > 0
+
+
+async def test_taste_is_learnt_from_the_offer_and_the_threshold_shows_what_matches(imported: Site, page: Page) -> None:
+    imported.wait_for("embeddings", lambda: _embedded(imported))
+    await page.goto(f"{imported.url}/taste")
+    await expect(page.locator("#headline")).to_contain_text("0 ratings so far")
+    cards = page.locator("#offer .card")
+    await expect(cards.first).to_be_visible()
+
+    await cards.first.focus()
+    for key in "51425":
+        await page.keyboard.press(key)
+    await expect(page.locator("#headline")).to_contain_text("Tentative", timeout=30_000)
+    slider = page.get_by_role("slider", name="Match threshold")
+    await slider.fill("0")
+    await expect(page.locator("#cut")).to_have_text("0")
+    await expect(page.locator("#matching")).to_contain_text("would match")
+
+    await expect(page.locator(".toast").last).to_contain_text("MATCH begins at 0")
+    imported.api("PUT", "/api/taste/threshold", json={"value": 70})
