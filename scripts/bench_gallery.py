@@ -27,10 +27,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from make_archive import make_archive
+
 from web.database import Connection, connect
 
-DIM = 768
-RATED = 300
 REQUESTS = 200
 DEEPEST = 25
 """Pages that are turned one after the other from a random beginning of a view."""
@@ -39,48 +39,6 @@ VIEWS = [
     for tab in ("all", "match", "unrated", "rated", "rejected")
     for sort in ("-preference", "-captured", "name", "-focus", "rating")
 ]
-
-_PHOTOS = """
-INSERT INTO photos (root_id, rel_path, file_size, mtime_ns, status, pixel_hash, derivative_generation, width, height,
-    preview_width, preview_height, thumb_width, thumb_height, dominant_color, is_monochrome, technical_score,
-    sharpness_score, exposure_score, focus_score, captured_at, camera)
-SELECT $1, format('%s/%s/DSC_%s.TIF', 2000 + n % 24, n / 500, n), 100000000, n, 'ready', sha256(n::text::bytea), 1,
-    6000, 4000, 1440, 960, 400, 267, 8421504, true, n % 101, (n * 7) % 101, (n * 13) % 101, (n * 31) % 997,
-    timestamp '2000-01-01' + n * interval '97 minutes', 'Leica M10 Monochrom'
-FROM generate_series(1, $2) n
-"""
-_DECISIONS = """
-INSERT INTO decisions (photo_id, rating, rating_source, rejected, seen_at)
-SELECT id, CASE WHEN id % 5 <> 0 THEN 1 + id % 5 END, CASE WHEN id % 5 <> 0 THEN 'person' END, id % 5 = 0, now()
-FROM photos WHERE id % $1 = 0
-"""
-_TAGS = """
-INSERT INTO photo_tags (tag, photo_id) SELECT 'tag ' || (id * k) % 211, id FROM photos, generate_series(1, 4) k
-ON CONFLICT DO NOTHING
-"""
-
-
-async def seed(connection: Connection, photos: int) -> None:
-    """An archive whose every photo is ready, embedded and tagged."""
-    root = await connection.fetchval(
-        "INSERT INTO library_roots (path, source) VALUES ('/photographs', 'person') RETURNING id"
-    )
-    await connection.execute(_PHOTOS, root, photos)
-    await connection.execute(_DECISIONS, max(1, photos // RATED))
-    await connection.execute(_TAGS)
-    encoder = await connection.fetchval(
-        "INSERT INTO encoders (name, dim, status) VALUES ('efficientnet-lite2', $1, 'active') RETURNING id", DIM
-    )
-    ids = [row["id"] for row in await connection.fetch("SELECT id FROM photos ORDER BY id")]
-    random_numbers = np.random.default_rng(1)
-    for start in range(0, len(ids), 5000):
-        some = ids[start : start + 5000]
-        vectors = random_numbers.standard_normal((len(some), DIM)).astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        records = [(encoder, photo, vector.astype(np.float16)) for photo, vector in zip(some, vectors, strict=True)]
-        await connection.copy_records_to_table("embeddings", records=records)
-        await connection.execute("SELECT refresh_gallery($1)", some)
-    await connection.execute("ANALYZE")
 
 
 @contextmanager
@@ -175,7 +133,7 @@ async def _rescored(connection: Connection, client: httpx.AsyncClient, photo: in
 async def measure(database_url: str, amqp_url: str, *, photos: int = 100_000) -> list[dict[str, Any]]:
     """The rows of the table: name, figure, limit, unit."""
     connection = await connect(database_url)
-    await seed(connection, photos)
+    await make_archive(connection, photos)
     with tempfile.TemporaryDirectory() as home, processes(database_url, amqp_url, Path(home), "taste") as address:
         async with httpx.AsyncClient(base_url=address, timeout=60) as client:
             await ready(client)

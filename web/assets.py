@@ -1,4 +1,4 @@
-"""What the pages load beside themselves: style sheets, fonts and ES modules, under an address that never changes content.
+"""What the pages load: style sheets, fonts and ES modules, under an address that never changes content.
 
 The address holds a hash of all files, so that a browser keeps them for good and never mixes two releases.
 """
@@ -54,7 +54,9 @@ def modules(entry: str) -> tuple[str, ...]:
 class _Kept(StaticFiles):
     """Kept by the browser for good: another content has another address."""
 
-    def file_response(self, full_path: Any, stat_result: os.stat_result, scope: Scope, status_code: int = 200) -> Response:
+    def file_response(
+        self, full_path: Any, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response

@@ -52,9 +52,7 @@ async def undo(
     return await in_one_transaction(connection, lambda: _undo(connection, name, action_id, session))
 
 
-async def _undo(
-    connection: Connection, undo_id: uuid.UUID, action_id: uuid.UUID | None, session: str | None
-) -> Undone:
+async def _undo(connection: Connection, undo_id: uuid.UUID, action_id: uuid.UUID | None, session: str | None) -> Undone:
     before = await _earlier(connection, undo_id)
     if before is not None:
         return before
@@ -75,7 +73,8 @@ async def _earlier(connection: Connection, undo_id: uuid.UUID) -> Undone | None:
     """What this undo did, if it was done before. Two equal requests wait for each other here."""
     await wait_in_line(connection, undo_id)
     rows = await connection.fetch(
-        "SELECT photo_id, undoes, bool_or(old <> new) AS changed FROM decision_events WHERE action_id = $1 GROUP BY 1, 2",
+        """SELECT photo_id, undoes, bool_or(old <> new) AS changed FROM decision_events
+           WHERE action_id = $1 GROUP BY 1, 2""",
         undo_id,
     )
     if not rows:
@@ -180,7 +179,8 @@ async def restore(
     """Puts the decisions back as they were at `moment`: an action like any other, so that it can be undone."""
 
     async def work() -> Undone:
-        return await _revert(connection, await changes_since(connection, moment, photo_ids), session, None, uuid.uuid4())
+        past = await changes_since(connection, moment, photo_ids)
+        return await _revert(connection, past, session, None, uuid.uuid4())
 
     return await in_one_transaction(connection, work)
 

@@ -31,7 +31,7 @@ BURST = 4
 
 @dataclass
 class Site:
-    """The running fineshyt: its address, and a library with a roll of `PHOTOGRAPHS`, a broken file and a hostile name."""
+    """The running fineshyt, and a library with a roll of `PHOTOGRAPHS`, a broken file and a hostile name."""
 
     url: str
     library: Path
@@ -139,7 +139,8 @@ async def context(request: pytest.FixtureRequest) -> AsyncIterator[BrowserContex
     cut = request.node.get_closest_marker("offline") is not None
 
     def told(kind: str, text: str) -> None:
-        if kind == "error" and "status of 4" not in text and not (cut and ("net::ERR" in text or "status of 5" in text)):
+        known = "status of 4" in text or (cut and ("net::ERR" in text or "status of 5" in text))
+        if kind == "error" and not known:
             faults.append(text)
 
     def watch(page: Page) -> None:

@@ -80,7 +80,8 @@ async def test_the_pages_are_walked_by_keys_with_a_focus_that_is_seen(imported: 
         if await page.evaluate("document.activeElement === document.body"):
             break  # once round
         outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        name = await page.evaluate("(e => e.id || e.dataset.tab || e.className || e.textContent)(document.activeElement)")
+        named = "(e => e.id || e.dataset.tab || e.className || e.textContent)(document.activeElement)"
+        name = await page.evaluate(named)
         seen.append((name, outline))
 
     assert all(outline != "none" for _, outline in seen), seen
@@ -93,7 +94,8 @@ async def test_the_gallery_weighs_little(imported: Site, context: BrowserContext
     await open_roll(imported, page)
     await expect(page.locator("#live")).to_have_text("live")
 
-    weights = await page.evaluate("""() => performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
+    weights = await page.evaluate("""() => ["resource", "navigation"]
+      .flatMap((kind) => performance.getEntriesByType(kind))
       .filter((entry) => !entry.name.includes("/media/")).map((entry) => [entry.name, entry.encodedBodySize])""")
 
     assert sum(size for _, size in weights) <= WEIGHT_KB * 1024, sorted(weights, key=lambda w: -w[1])[:8]

@@ -51,7 +51,8 @@ async def test_the_next_frame_is_decoded_when_the_key_asks_for_it(imported: Site
     before = await page.locator("#figure").get_attribute("data-id")
 
     shown = await page.evaluate("""() => {
-      document.body.dispatchEvent(new KeyboardEvent("keydown", { code: "ArrowRight", key: "ArrowRight", bubbles: true }));
+      const key = { code: "ArrowRight", key: "ArrowRight", bubbles: true };
+      document.body.dispatchEvent(new KeyboardEvent("keydown", key));
       const image = document.querySelector("#figure img");
       return [document.querySelector("#figure").dataset.id, image.complete && image.naturalWidth > 0];
     }""")

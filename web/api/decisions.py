@@ -92,9 +92,7 @@ async def undo(request: Undo, db: Db) -> Json:
     if request.as_of is not None:
         undone = await history.restore(db, request.as_of, request.ids, request.session)
     else:
-        undone = await history.undo(
-            db, action_id=request.action_id, session=request.session, undo_id=request.undo_id
-        )
+        undone = await history.undo(db, action_id=request.action_id, session=request.session, undo_id=request.undo_id)
     return Json(
         {
             "action_id": undone.action_id,

@@ -36,7 +36,14 @@ export const onWaiting = (watcher) => watchers.push(watcher);
 
 /** @param {News} news */
 const tell = (news) => readers.forEach((reader) => reader(news));
-const keep = () => sessionStorage.setItem(KEPT, JSON.stringify(queue));
+
+function keep() {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(queue));
+  } catch {
+    // Too many for the browser's storage: they are sent all the same, and lost only if the tab is closed before.
+  }
+}
 
 /**
  * Decides. `answered` resolves with the server's answer and rejects where it refuses.

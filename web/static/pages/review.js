@@ -33,6 +33,7 @@ const AHEAD = [1, 2, -1];
 const STRIP = 5;
 const DWELL_MS = 350;
 const PAN = 0.15;
+const SWIPE_PX = 50;
 const MODES = /** @type {const} */ ([["browse", "Browse"], ["cull", "Cull"], ["rate", "Rate"]]);
 
 /** @type {Float64Array | Uint32Array} */
@@ -505,6 +506,20 @@ for (const [name, act] of /** @type {[string, () => void][]} */ ([
   ["history", () => showHistory({ photo: item() })], ["keys", () => showKeys(comparing() ? COMPARE_KEYS : KEYS)],
   ["order", () => { go({ order: address().get("order") === "best" ? null : "best", photo: null }); void begin(); }],
 ])) byId(name).addEventListener("click", act);
+
+// A swipe turns the page.
+/** @type {Touch | null} */
+let touched = null;
+byId("figure").addEventListener("touchstart", (event) => { touched = event.touches.length === 1 ? /** @type {Touch} */ (event.touches[0]) : null; }, { passive: true });
+byId("figure").addEventListener("touchend", (event) => {
+  const end = event.changedTouches[0];
+  if (!touched || !end) return;
+  const [dx, dy] = [end.clientX - touched.clientX, end.clientY - touched.clientY];
+  if (Math.abs(dx) < SWIPE_PX || Math.abs(dx) < 2 * Math.abs(dy)) return;
+  event.preventDefault(); // no click follows
+  if (dx < 0) next();
+  else back();
+});
 
 addEventListener("popstate", () => {
   unzoom();

@@ -1,7 +1,7 @@
 // The stages at work: counts, rate over the last half minute, time left, why one waits, pause and resume.
 import { post } from "../core/api.js";
 import { button, count, el } from "../core/dom.js";
-import { complain } from "./toast.js";
+import { complain, toast } from "./toast.js";
 
 const WINDOW_MS = 30_000;
 /** @type {Map<string, [number, number][]>} stage: (time, done) pairs */
@@ -35,6 +35,16 @@ function state(stage, open, workers) {
   return open ? "at work" : "at rest";
 }
 
+/** @param {string} name @param {"pause" | "resume"} act */
+async function turn(name, act) {
+  try {
+    await post(`/api/stages/${name}/${act}`);
+    toast(act === "pause" ? `${name} is paused; what is in hand is finished.` : `${name} goes on.`, { undo: () => void turn(name, act === "pause" ? "resume" : "pause") });
+  } catch (error) {
+    complain(error);
+  }
+}
+
 /** @param {HTMLElement} body @param {Progress} progress */
 export function showStages(body, progress) {
   latest = progress;
@@ -51,7 +61,7 @@ export function showStages(body, progress) {
       el("td", { text: perSecond ? `${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s` : "" }),
       el("td", { text: open && perSecond ? lasting(open / perSecond) : "" }),
       el("td", {}, el("span", { class: "state", text: state(stage, open, workers[name === "render" ? "convert" : name] ?? 0) }),
-        button(act, () => void post(`/api/stages/${name}/${act}`).catch(complain), { "aria-label": `${act} ${name}` })));
+        button(act, () => void turn(name, act), { "aria-label": `${act} ${name}` })));
   }));
   if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`[data-stage="${focused}"] button`))?.focus({ preventScroll: true });
 }

@@ -3,6 +3,7 @@ import { assign, pick, rate, reject, tag } from "../core/actions.js";
 import { get } from "../core/api.js";
 import { button, count, el } from "../core/dom.js";
 import { photo } from "../core/photos.js";
+import { query } from "../core/view.js";
 import { ask, askFor } from "../parts/dialog.js";
 import { showHistory } from "../parts/history.js";
 import { complain } from "../parts/toast.js";
@@ -23,6 +24,7 @@ export class Bulk {
     this.selection = selection;
     this.order = order;
     this.said = el("p", { class: "said", role: "status" });
+    this.out = button("Out of the project", () => void this.on("Take out of the project", (ids) => assign(ids, null)));
     const all = button("Select all", () => this.selection.all(this.order()));
     const stars = [1, 2, 3, 4, 5].map((n) =>
       button("★".repeat(n), () => this.on(`Rate ${"★".repeat(n)}`, (ids) => rate(ids, n)), { "aria-label": `Rate ${n} stars`, class: "star" }));
@@ -37,6 +39,7 @@ export class Bulk {
         button("Project…", () => void this.project()),
         button("Tags…", () => void this.tags()),
         button("History…", () => showHistory({ ids: [...this.selection.ids] }))),
+      this.out,
       button("Done", () => this.selection.clear(), { "aria-label": "Clear the selection" }));
     selection.onChange(() => this.show());
     this.show();
@@ -44,6 +47,7 @@ export class Bulk {
 
   show() {
     this.bar.hidden = this.selection.size === 0;
+    this.out.hidden = !query().get("project");
     this.said.textContent = `${count(this.selection.size)} selected`;
   }
 

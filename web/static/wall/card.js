@@ -88,7 +88,8 @@ export class Card {
       el("p", { text: item.failure_reason ?? "A stage gave up on this photograph.", title: item.failure_reason }),
       el("p", { class: "choices" },
         el("button", { type: "button", text: "Retry", "aria-label": `Retry ${item.filename}`, onclick: act(() => this.actions.retry(item.id)) }),
-        el("button", { type: "button", text: "Discard", "aria-label": `Discard ${item.filename}`, onclick: act(() => this.actions.discard(item)) })));
+        el("button", { type: "button", text: "Discard", "aria-label": `Discard ${item.filename}`, onclick: act(() => this.actions.discard(item)) }),
+        el("a", { href: `/logs?q=${encodeURIComponent(item.filename)}`, text: "Details", "aria-label": `What the log says of ${item.filename}` })));
   }
 }
 
