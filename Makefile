@@ -3,7 +3,7 @@ SHELL := /bin/bash
 TORCH ?= cpu
 export TORCH
 
-.PHONY: run setup setup-test test test-full lint bench export clean
+.PHONY: run setup setup-test test test-full lint bench screenshots export clean
 
 run: setup                ## set up, start everything, open the gallery
 	.venv/bin/fineshyt up
@@ -28,6 +28,10 @@ lint: setup-test          ## ruff, mypy, the doors between the rooms
 
 bench: setup-test         ## figures beside their limits; writes bench-results/bench.json
 	.venv/bin/python scripts/bench.py $(PARTS)
+
+screenshots: setup-test   ## every place at three widths, light and dark, into docs/screenshots: make screenshots LIBRARY=DIR
+	@test -n "$(LIBRARY)" || { echo "Say of which photographs: make screenshots LIBRARY=/path/to/folder" >&2; exit 2; }
+	.venv/bin/python scripts/screenshots.py "$(LIBRARY)" docs/screenshots
 
 export: setup             ## make export TARGET=DIR
 	@test -n "$(TARGET)" || { echo "Say where to: make export TARGET=/path/to/folder" >&2; exit 2; }

@@ -71,8 +71,16 @@ def gallery() -> list[dict[str, Any]]:
     return bench_gallery.rows(100_000)
 
 
+def pages() -> list[dict[str, Any]]:
+    """First paint, weight, frames and keys in a real Chromium at 100,000 photographs."""
+    import bench_pages
+
+    return bench_pages.rows(100_000)
+
+
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "convert": convert, "delivery": delivery, "pipeline": pipeline, "embed": embed, "gallery": gallery,
+    "pages": pages,
 }  # fmt: skip
 
 

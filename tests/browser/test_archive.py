@@ -16,39 +16,21 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Site, _command, open_roll
+from tests.browser.conftest import Site, command, open_roll
+from tests.browser.scrolling import SCROLL
 from web.native.ports import free_port
 
-pytestmark = [
-    pytest.mark.browser, pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400),
-]  # fmt: skip
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 PHOTOS = 100_000
 SCROLLED_S = 6
-
-SCROLL = """async (seconds) => {
-  const wall = document.getElementById("wall");
-  let frames = 0, long = 0;
-  const count = (list) => { long += list.getEntries().filter((entry) => entry.duration > 50).length; };
-  const observer = new PerformanceObserver(count);
-  observer.observe({ type: "longtask" });
-  const begun = performance.now();
-  while (performance.now() - begun < seconds * 1000) {
-    await new Promise(requestAnimationFrame);
-    wall.scrollTop += 60;
-    frames += 1;
-  }
-  await new Promise((done) => setTimeout(done, 200));
-  observer.disconnect();
-  return { frames, long, fps: frames / seconds, nodes: wall.querySelectorAll("*").length };
-}"""
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = Path(tmp_path_factory.mktemp("archive"))
     (folder / "library").mkdir()
-    started = _command(
+    started = command(
         folder / "home", "up", "--detach", "--no-browser", f"--port={free_port()}", "--json",
         PHOTO_LIBRARY=str(folder / "library"), FREE_DISK_GB="0", FINESHYT_ENCODER="bundled",
         LLM_BASE_URL="http://127.0.0.1:9/v1/",
@@ -57,7 +39,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     script = Path(__file__).resolve().parents[2] / "scripts" / "make_archive.py"
     subprocess.run([sys.executable, str(script), str(folder / "home"), f"--photos={PHOTOS}"], check=True, timeout=350)
     yield Site(state["url"], folder / "library", folder / "home", state["pids"])
-    _command(folder / "home", "down")
+    command(folder / "home", "down")
 
 
 async def _opened(archive: Site, page: Page, query: str = "sort=-captured") -> None:

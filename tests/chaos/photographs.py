@@ -12,7 +12,10 @@ _MADE = datetime(2024, 5, 1, 12)
 
 
 def make_photographs(folder: Path, n: int, *, seed: int, size: tuple[int, int] = (160, 120)) -> list[Path]:
-    """Writes `n` JPEGs of `size` (width, height) into `folder`; the same seed gives the same pictures."""
+    """Writes `n` JPEGs of `size` (width, height) into `folder`, a minute apart on a day of the seed's own.
+
+    The same seed gives the same pictures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     paths = []
@@ -20,7 +23,7 @@ def make_photographs(folder: Path, n: int, *, seed: int, size: tuple[int, int] =
         coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
         exif = Image.Exif()
         exif[0x0110] = "Test Camera"
-        exif.get_ifd(0x8769)[0x9003] = (_MADE + timedelta(minutes=number)).strftime("%Y:%m:%d %H:%M:%S")
+        exif.get_ifd(0x8769)[0x9003] = (_MADE + timedelta(days=seed, minutes=number)).strftime("%Y:%m:%d %H:%M:%S")
         path = folder / f"picture-{seed}-{number:04d}.jpg"
         coarse.resize(size, Image.Resampling.BICUBIC).save(path, quality=90, exif=exif)
         paths.append(path)
@@ -37,7 +40,7 @@ def make_burst(folder: Path, n: int, *, seed: int, size: tuple[int, int] = (2000
     for number in range(n):
         exif = Image.Exif()
         exif[0x0110] = "Test Camera"
-        exif.get_ifd(0x8769)[0x9003] = (_MADE + timedelta(days=1, seconds=number)).strftime("%Y:%m:%d %H:%M:%S")
+        exif.get_ifd(0x8769)[0x9003] = (_MADE + timedelta(days=seed, seconds=number)).strftime("%Y:%m:%d %H:%M:%S")
         path = folder / f"burst-{seed}-{number:04d}.jpg"
         scene.filter(ImageFilter.GaussianBlur(1.5 * number)).save(path, quality=92, exif=exif)
         paths.append(path)

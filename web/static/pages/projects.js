@@ -95,10 +95,10 @@ function loadSoon() {
   soon = setTimeout(() => void load(), 300);
 }
 
-byId("waiting").textContent = "";
 get("/api/status").then((/** @type {Progress} */ { tabs }) => {
   const n = tabs.for_projects ?? 0;
-  byId("waiting").textContent = n ? `${count(n)} with four or five stars ${n === 1 ? "waits" : "wait"} for a project` : "";
+  byId("waiting").hidden = n === 0;
+  /** @type {HTMLElement} */ (byId("waiting").firstElementChild).textContent = `${count(n)} with four or five stars ${n === 1 ? "waits" : "wait"} for a project`;
 }).catch(complain);
 for (const kind of /** @type {const} */ (["decisions", "scores", "removed", "resync"])) on(kind, loadSoon);
 setUpHistory();
