@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms
+from PIL.JpegImagePlugin import JpegImageFile
 
 from contracts.exif import inflate_exif
 from contracts.export_manifest import ManifestEntry
@@ -132,7 +133,7 @@ def _put(manifest: Manifest, row: Any, source: Path, wish: Wish, outcome: Export
     copied = _is_copied(row, wish)
     try:
         content = source.read_bytes() if copied else picture(source, row, wish)
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         outcome.failed[row["rel_path"]] = (
             f"{source.name} could not be read: {error}. Press Retry on it, then export again."
         )
@@ -208,9 +209,10 @@ def _srgb_profile() -> bytes:
 
 def picture(source: Path, row: Any, wish: Wish) -> bytes:
     """The picture as a file of the wished size and format, sRGB embedded; of the camera only what cannot locate."""
-    with Image.open(source) as opened:
-        opened.load()
-        image: Image.Image = opened
+    with source.open("rb") as file:
+        # Previews and renderings are JPEGs of our own making; `Image.open` takes a large one for an attack.
+        image: Image.Image = JpegImageFile(file)
+        image.load()
     if wish.edge and max(image.size) > wish.edge:
         image.thumbnail((wish.edge, wish.edge), Image.Resampling.LANCZOS)
     options: dict[str, Any] = {"icc_profile": _srgb_profile(), "exif": _exif(row, wish).tobytes()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -42,6 +43,28 @@ class Rendering:
 
 async def request_rendering(connection: Connection, settings: Settings, photo_id: int) -> Rendering | None:
     """The rendering if it is there; otherwise asks for it, unless it is on its way, and returns None."""
+    found, job = await _looked_for(connection, settings, photo_id)
+    if found is None and job["status"] not in ("due", "queued"):
+        async with connection.transaction():
+            await jobs.make_due(connection, "render", [photo_id], priority=jobs.PRIORITY_ASKED, urgent=True)
+    return found
+
+
+async def rendering(connection: Connection, settings: Settings, photo_id: int) -> Rendering | None:
+    """The rendering if it is there, None while it is made. Asks for nothing.
+
+    Raises RequestError 409 with the stage's sentence when it was given up, 404 when nobody asked for it.
+    """
+    found, job = await _looked_for(connection, settings, photo_id)
+    if found is None and job["status"] == "failed":
+        raise RequestError(409, job["sentence"] or f"Photograph {photo_id} could not be rendered.")
+    if found is None and job["status"] not in ("due", "queued"):
+        raise RequestError(404, f"No rendering of photograph {photo_id} was asked for.")
+    return found
+
+
+async def _looked_for(connection: Connection, settings: Settings, photo_id: int) -> tuple[Rendering | None, Any]:
+    """The rendering, and its job: `status` and `sentence`, None where there is none. Raises RequestError 404."""
     row = await connection.fetchrow(
         """SELECT p.derivative_generation AS generation, j.status, j.error ->> 'sentence' AS sentence
            FROM photos p LEFT JOIN jobs j ON j.stage = 'render' AND j.subject_id = p.id
@@ -50,11 +73,7 @@ async def request_rendering(connection: Connection, settings: Settings, photo_id
     )
     if row is None or row["generation"] is None:
         raise RequestError(404, f"Photograph {photo_id} has no picture yet to render.")
-    found = await asyncio.to_thread(_found, settings.derivatives_dir, photo_id, row["generation"])
-    if found is None and row["status"] not in ("due", "queued"):
-        async with connection.transaction():
-            await jobs.make_due(connection, "render", [photo_id], priority=jobs.PRIORITY_ASKED, urgent=True)
-    return found
+    return await asyncio.to_thread(_found, settings.derivatives_dir, photo_id, row["generation"]), row
 
 
 def _found(derivatives: Path, photo_id: int, generation: int) -> Rendering | None:

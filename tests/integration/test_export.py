@@ -156,6 +156,19 @@ async def test_the_position_goes_along_when_asked_for_whatever_the_original_is(
 
 
 @pytest.mark.integration
+async def test_a_rendering_that_pillow_would_take_for_an_attack_is_exported(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _rated(archive, "a.jpg", 5)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+
+    outcome = await _run(archive, tmp_path / "out")
+
+    assert outcome.failed == {}
+    assert (tmp_path / "out" / "a.jpg").is_file()
+
+
+@pytest.mark.integration
 async def test_what_cannot_be_read_is_said_and_the_rest_goes_on(archive: Archive, tmp_path: Path) -> None:
     broken = await _rated(archive, "broken.jpg", 4)
     await _rated(archive, "whole.jpg", 4)

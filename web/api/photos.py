@@ -15,7 +15,7 @@ from web.api.shapes import PhotoId
 from web.context import Db, Here, Json
 from web.gallery_query import GalleryQuery
 from web.items import item, items
-from web.renderings import request_rendering
+from web.renderings import Rendering, rendering, request_rendering
 
 log = structlog.get_logger()
 router = APIRouter(tags=["photos"])
@@ -132,7 +132,16 @@ async def render(photo_id: PhotoId, db: Db, here: Here) -> Json:
     for a browser: replace {level}, {column} and {row} in their `url`. `max_level` is native size, each level below it
     is half as wide and high, rounded up, and `min_level` is one tile.
     """
-    found = await request_rendering(db, here.settings, photo_id)
+    return _rendering(await request_rendering(db, here.settings, photo_id))
+
+
+@router.get("/photos/{photo_id}/render")
+async def rendered(photo_id: PhotoId, db: Db, here: Here) -> Json:
+    """The same for a rendering that was asked for, without asking again; 409 with the reason when it was given up."""
+    return _rendering(await rendering(db, here.settings, photo_id))
+
+
+def _rendering(found: Rendering | None) -> Json:
     answer = {
         "ready": found is not None,
         "url": found and found.url,

@@ -79,6 +79,26 @@ async def test_a_tiled_rendering_says_where_its_tiles_are(archive: Archive, clie
     assert tile.content == b"\xff\xd8tile"
 
 
+async def test_looking_for_a_rendering_asks_for_none_and_says_why_it_was_given_up(
+    archive: Archive, client: httpx.AsyncClient
+) -> None:
+    photo = await archive.ready_photo(await archive.root(), "a.tif")
+    path = f"/api/photos/{photo}/render"
+
+    unasked = await client.get(path)
+    await client.post(path)
+    waiting = await client.get(path)
+    await archive.connection.execute(
+        "UPDATE jobs SET status = 'failed', error = '{\"sentence\": \"a.tif is gone.\"}' WHERE stage = 'render'"
+    )
+    given_up = await client.get(path)
+
+    assert unasked.status_code == 404
+    assert (waiting.status_code, waiting.json()["ready"]) == (202, False)
+    assert (given_up.status_code, given_up.json()["detail"]) == (409, "a.tif is gone.")
+    assert (await archive.job("render", photo))["status"] == "failed"
+
+
 async def test_a_rendering_that_was_lost_by_halves_is_made_again(archive: Archive, client: httpx.AsyncClient) -> None:
     photo = await archive.ready_photo(await archive.root(), "a.jpg")
     rendered(archive, photo, (60, 40)).write_bytes(b"")

@@ -3,6 +3,7 @@
 // The queue lies in the tab's session storage, so that what was decided while the server was away is sent from the
 // next page too. Each has an action id: sending one twice changes nothing the second time.
 import { ApiError, post, put, session } from "./api.js";
+import { on } from "./live.js";
 
 /** `takesBack`: the action to take back, or "latest".
  * @typedef {{ action: string, ids: number[], change: Change, takesBack?: string }} Entry */
@@ -173,4 +174,5 @@ export function sendAgain() {
 }
 
 addEventListener("online", sendAgain);
+on("connected", sendAgain);
 sendAgain();

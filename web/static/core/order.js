@@ -18,6 +18,7 @@ export class Order {
     this.ask = ask;
     this.generation = 0;
     this.cost = 0;
+    this.failed = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
   }
@@ -25,6 +26,7 @@ export class Order {
   /** Follows what happens. */
   follow() {
     for (const kind of /** @type {const} */ (["photos", "removed", "scores", "decisions", "bursts", "resync"])) on(kind, () => this.soon());
+    on("connected", () => { if (this.failed) this.soon(); });
   }
 
   soon() {
@@ -39,8 +41,10 @@ export class Order {
     const begun = performance.now();
     try {
       const order = await orderedIds(this.ask());
+      this.failed = false;
       if (generation === this.generation) this.show(order);
     } catch (error) {
+      this.failed = true;
       if (generation === this.generation) this.fail(error);
     }
     this.cost = performance.now() - begun;

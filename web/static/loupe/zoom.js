@@ -1,5 +1,5 @@
 // Zoom to real pixels: OpenSeadragon over the preview at once, over the native-size rendering as soon as it is made.
-import { post } from "../core/api.js";
+import { ApiError, get, post } from "../core/api.js";
 import { stillness } from "../core/dom.js";
 import { on } from "../core/live.js";
 
@@ -29,7 +29,7 @@ function openSeadragon() {
   return library;
 }
 
-/** @type {Map<number, (rendering: Rendering) => void>} */
+/** @type {Map<number, { resolve: (rendering: Rendering) => void, reject: (error: unknown) => void }>} */
 const waiting = new Map();
 on("photos", ({ ids, stage }) => {
   if (stage === "render") for (const id of ids) if (waiting.has(id)) void look(id);
@@ -37,9 +37,15 @@ on("photos", ({ ids, stage }) => {
 
 /** @param {number} id */
 async function look(id) {
-  const rendering = await post(`/api/photos/${id}/render`).catch(() => null);
-  if (!rendering?.ready) return;
-  waiting.get(id)?.(rendering);
+  const promise = waiting.get(id);
+  try {
+    const made = await get(`/api/photos/${id}/render`);
+    if (!made.ready) return;
+    promise?.resolve(made);
+  } catch (error) {
+    if (error instanceof ApiError && error.passing) return;
+    promise?.reject(error);
+  }
   waiting.delete(id);
 }
 
@@ -48,8 +54,8 @@ async function look(id) {
 async function rendering(id) {
   const first = await post(`/api/photos/${id}/render`);
   if (first.ready) return first;
-  return new Promise((resolve) => {
-    waiting.set(id, resolve);
+  return new Promise((resolve, reject) => {
+    waiting.set(id, { resolve, reject });
     const again = setInterval(() => { if (waiting.has(id)) void look(id); else clearInterval(again); }, ASK_AGAIN_MS);
   });
 }

@@ -130,7 +130,9 @@ onPhotos((ids) => {
   offer.refresh(ids);
   want(offer.cards.map((card) => card.id));
 });
-for (const kind of /** @type {const} */ (["taste", "scores", "decisions", "resync"])) on(kind, () => void load());
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let soon;
+for (const kind of /** @type {const} */ (["taste", "scores", "decisions", "resync"])) on(kind, () => { clearTimeout(soon); soon = setTimeout(() => void load(), 250); });
 setUpHistory();
 void load();
 void offerMore();
