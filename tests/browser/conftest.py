@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.chaos.photographs import make_burst, make_photographs
@@ -24,6 +25,8 @@ from web.native.ports import free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="session")
+"""For every module here: the browser belongs to the loop that started it."""
 HOSTILE = "<img src=x onerror=document.title=1>.jpg"
 PHOTOGRAPHS = 12
 BURST = 4
@@ -130,9 +133,16 @@ async def launched() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
-async def context(request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
-    """A fresh browser; what a console or the security policy complains of fails the test.
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for all tests; they share its event loop."""
+    async with launched() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
+    """A browser without a past; what a console or the security policy complains of fails the test.
 
     Tests marked `offline` cut the connection: what the console says of that is no fault.
     """
@@ -148,15 +158,15 @@ async def context(request: pytest.FixtureRequest) -> AsyncIterator[BrowserContex
         page.on("console", lambda message: told(message.type, message.text))
         page.on("pageerror", lambda error: faults.append(str(error)))
 
-    async with launched() as browser:
-        context = await browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(10_000)
-        context.on("page", watch)
-        yield context
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(10_000)
+    context.on("page", watch)
+    yield context
+    await context.close()
     assert faults == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> Page:
     return await context.new_page()
 

@@ -1,18 +1,16 @@
-"""Reachable by everyone, light to load, and typed."""
+"""Reachable by everyone, and light to load."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Site, launched, open_roll
+from tests.browser.conftest import IN_ONE_LOOP, Site, open_roll
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240), IN_ONE_LOOP]
 
 PAGES = {
     "import": ("/", "#stages tr"),
@@ -34,17 +32,13 @@ async def _violations(page: Page) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_page_bars_anyone(imported: Site, scheme: str) -> None:
-    async with launched() as browser:
-        context = await browser.new_context(
-            viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        page = await context.new_page()
-        for name, (path, there) in PAGES.items():
-            await page.goto(imported.url + path)
-            await page.locator(there).first.wait_for(state="attached")
-            await page.wait_for_timeout(300)
-            assert await _violations(page) == "", f"{name}, {scheme}"
+async def test_no_page_bars_anyone(imported: Site, page: Page, scheme: Literal["light", "dark"]) -> None:
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for name, (path, there) in PAGES.items():
+        await page.goto(imported.url + path)
+        await page.locator(there).first.wait_for(state="attached")
+        await page.wait_for_timeout(300)
+        assert await _violations(page) == "", f"{name}, {scheme}"
 
 
 async def test_dialogs_selection_history_zoom_and_comparison_bar_nobody(imported: Site, page: Page) -> None:
@@ -100,14 +94,3 @@ async def test_the_gallery_weighs_little(imported: Site, context: BrowserContext
 
     assert sum(size for _, size in weights) <= WEIGHT_KB * 1024, sorted(weights, key=lambda w: -w[1])[:8]
     assert all(name.startswith(imported.url) for name, _ in weights)
-
-
-def test_the_modules_are_typed() -> None:
-    here = Path(__file__).parent
-    checker = here / "node_modules" / "typescript" / "bin" / "tsc"
-    node = shutil.which("node") or str(Path(__file__).resolve().parents[2] / ".venv" / "bin" / "node")
-    assert checker.is_file(), "The type checker is missing. Set it up with: make setup-test"
-
-    done = subprocess.run([node, str(checker), "-p", str(here)], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout

@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Site, command, open_roll
+from tests.browser.conftest import IN_ONE_LOOP, Site, command, open_roll
 from tests.browser.scrolling import SCROLL
 from web.native.ports import free_port
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400), IN_ONE_LOOP]
 
 PHOTOS = 100_000
 SCROLLED_S = 6

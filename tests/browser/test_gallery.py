@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import HOSTILE, PHOTOGRAPHS, Site, open_roll
+from tests.browser.conftest import HOSTILE, IN_ONE_LOOP, PHOTOGRAPHS, Site, open_roll
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240), IN_ONE_LOOP]
 
 PRESS = """([code, key]) => {
   document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { code, key, bubbles: true }));

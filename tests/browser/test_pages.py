@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import HOSTILE, PHOTOGRAPHS, Site, open_roll
+from tests.browser.conftest import HOSTILE, IN_ONE_LOOP, PHOTOGRAPHS, Site, open_roll
 from tests.chaos.photographs import make_photographs
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240), IN_ONE_LOOP]
 
 
 async def test_photographs_appear_while_the_work_runs_and_nothing_reloads(site: Site, page: Page) -> None:

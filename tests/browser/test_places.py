@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import BURST, Site
+from tests.browser.conftest import BURST, IN_ONE_LOOP, Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240), IN_ONE_LOOP]
 
 
 async def test_a_project_is_renamed_and_its_label_deleted_after_the_count_was_shown(imported: Site, page: Page) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import PHOTOGRAPHS, Site
+from tests.browser.conftest import IN_ONE_LOOP, PHOTOGRAPHS, Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240), IN_ONE_LOOP]
 
 
 async def _review(site: Site, page: Page, **more: object) -> None:
