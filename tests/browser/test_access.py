@@ -85,7 +85,8 @@ async def test_the_pages_are_walked_by_keys_with_a_focus_that_is_seen(imported: 
 
 async def test_the_gallery_weighs_little(imported: Site, context: BrowserContext) -> None:
     page = await context.new_page()
-    await open_roll(imported, page)
+    await page.goto(f"{imported.url}/gallery?tag=nothing+has+this")  # the page, and no photographs
+    await expect(page.locator("#empty")).to_be_visible()
     await expect(page.locator("#live")).to_have_text("live")
 
     weights = await page.evaluate("""() => ["resource", "navigation"]
