@@ -85,9 +85,9 @@ def command(home: Path, *arguments: str, expected: tuple[int, ...] = (0,), **env
     return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Started once; its roll is imported."""
+    """Started once for all tests here."""
     if not any(shutil.which(name) for name in _BROWSERS):
         pytest.skip("There is no Chromium here. Install it with: sudo apt-get install chromium")
     folder = Path(tmp_path_factory.mktemp("site"))
@@ -133,7 +133,7 @@ async def launched() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all tests; they share its event loop."""
     async with launched() as browser:
