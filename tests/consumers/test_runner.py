@@ -41,7 +41,7 @@ def test_a_claim_is_answered_and_acknowledged(broker: Broker, start: Start) -> N
     answer = broker.answer()
     assert isinstance(answer, Result)
     assert (answer.claim_id, answer.generation, answer.attempt) == (given.claim_id, 3, 2)
-    assert answer.payload == {"width": 3, "height": 2}
+    assert answer.payload == {"width": 3, "height": 2, "tiled": False}
     assert broker.waiting("convert") == 0
 
 

@@ -171,5 +171,7 @@ def test_the_pixel_cap_holds_for_the_sensor(tmp_path: Path) -> None:
 def test_a_rendering_is_native_size(tmp_path: Path) -> None:
     original = write_dng(tmp_path / "a.dng", scene(*SENSOR), picture_of(1500, 1000))
 
-    assert render(original, render_path=tmp_path / "r.jpg", pixel_cap=CAP) == SENSOR
+    made = render(original, render_path=tmp_path / "r.jpg", pixel_cap=CAP)
+
+    assert (made.width, made.height) == SENSOR
     assert read(tmp_path / "r.jpg").size == SENSOR

@@ -94,9 +94,11 @@ async def test_what_happens_is_sent_with_the_cursor_to_go_on_from(address: str, 
     async with _reading(address) as messages:
         newest = await _publish(database, _photos(1, 2))
         message = await _next(messages, "photos")
+        # Counters that are sent at the same moment come last, and the last one carries the cursor.
+        cursor = message.id or (await anext(messages)).id
 
     assert message.data == {"stage": "convert", "ids": [1, 2]}
-    assert message.id == newest
+    assert cursor == newest
 
 
 @pytest.mark.parametrize("how", ["header", "query"])
