@@ -38,7 +38,8 @@ export class Compare {
     this.place.replaceChildren(...this.panes.map((pane) => pane.element));
     this.place.dataset.panes = String(ids.length);
     this.active = Math.min(this.active, ids.length - 1);
-    const at = this.panes.find((pane) => pane.zoom.item)?.zoom.place ?? null;
+    const seen = this.panes.find((pane) => pane.zoom.item)?.zoom;
+    const at = seen && seen.closer ? seen.place : null;
     await Promise.all(this.panes.map((pane, n) => (pane.id === ids[n] ? undefined : this.put(pane, Number(ids[n]), at))));
     this.mark();
   }
@@ -98,6 +99,13 @@ export class Compare {
       pane.element.setAttribute("aria-label", `${n === 0 ? "Pinned" : "Challenger"}: ${item?.filename ?? ""}`);
       pane.badge.textContent = [n === 0 ? "Pinned" : "Challenger", item?.manual_match ? "Chef’s Pick" : null, item?.rejected ? "rejected" : null].filter(Boolean).join(" · ");
     });
+  }
+
+  /** Each frame whole. */
+  fit() {
+    this.spreading = true; // each has its own scale
+    this.panes.forEach((pane) => pane.zoom.fit());
+    this.spreading = false;
   }
 
   /** The next pane gets the keys. @param {number} step */

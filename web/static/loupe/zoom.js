@@ -74,6 +74,7 @@ export class Zoom {
     /** @type {HTMLElement | null} */
     this.drawing = null;
     this.quiet = false;
+    this.moving = false; // by the person's hand, so that others follow
     /** @type {Promise<void>} */
     this.opened = Promise.resolve();
     /** @type {import("openseadragon").Viewer | undefined} */
@@ -95,8 +96,12 @@ export class Zoom {
     }));
     viewer.addHandler("canvas-key", (/** @type {any} */ event) => { event.preventDefaultAction = true; });
     viewer.addHandler("canvas-click", (/** @type {any} */ event) => { if (event.quick) this.clicked(event.position); });
+    for (const gesture of ["canvas-drag", "canvas-drag-end", "canvas-scroll", "canvas-pinch"]) {
+      viewer.addHandler(/** @type {any} */ (gesture), () => { this.moving = true; });
+    }
     viewer.addHandler("viewport-change", () => this.moved());
     viewer.addHandler("animation", () => this.moved());
+    viewer.addHandler("animation-finish", () => { this.moved(); this.moving = false; });
     this.viewer = viewer;
     return viewer;
   }
@@ -127,7 +132,8 @@ export class Zoom {
     });
     if (this.item !== item) return;
     if (place) this.apply(place);
-    else this.fit();
+    else viewer.viewport.goHome(true);
+    this.moving = false;
     this.moved();
   }
 
@@ -147,14 +153,22 @@ export class Zoom {
     return { x: centre.x, y: centre.y / this.shape, scale: (viewport.getZoom(false) * this.element.clientWidth) / this.width };
   }
 
+  /** Whether one looks closer than at the whole. */
+  get closer() {
+    const viewport = this.viewer?.viewport;
+    return viewport ? viewport.getZoom(false) > viewport.getHomeZoom() * 1.01 : false;
+  }
+
   /** @param {Place} place @param {boolean} [immediately] */
   apply({ x, y, scale }, immediately = true) {
     const { viewer, osd } = this;
     if (!viewer || !osd || !viewer.viewport) return;
     this.quiet = true;
+    this.moving = false;
     viewer.viewport.zoomTo((scale * this.width) / this.element.clientWidth, undefined, immediately);
     viewer.viewport.panTo(new osd.Point(x, y * this.shape), immediately);
     this.quiet = false;
+    this.say();
     this.sharpen();
   }
 
@@ -192,16 +206,22 @@ export class Zoom {
   }
 
   moved() {
-    if (this.quiet || !this.viewer?.viewport) return;
+    if (this.quiet || !this.item || !this.viewer?.viewport) return;
+    this.say();
     this.sharpen();
-    this.spread();
+    if (this.moving) this.readers.forEach((reader) => reader(this.place));
   }
 
+  /** The percentage, for whoever looks. */
+  say() {
+    this.element.dataset.scale = String(Math.round(this.place.scale * devicePixelRatio * 100));
+  }
+
+  /** Others go where this one was sent. */
   spread() {
-    if (!this.viewer?.viewport) return;
-    const { place } = this;
-    this.element.dataset.scale = String(Math.round(place.scale * devicePixelRatio * 100));
-    this.readers.forEach((reader) => reader(place));
+    if (!this.item || !this.viewer?.viewport) return;
+    this.say();
+    this.readers.forEach((reader) => reader(this.place));
   }
 
   /** Where the preview's pixels do not suffice, the rendering is asked for and put in its place. */

@@ -406,7 +406,7 @@ function comparingKey(key, event) {
   else if (key === "enter") { const order = compare.promote(); compare.active = 1; void change(order); }
   else if (key === "+") panes(1);
   else if (key === "-") panes(-1);
-  else if (key === "f") { if (Number(pane?.zoom.element.dataset.scale) >= 99) pane?.zoom.fit(); else void pane?.zoom.native(); }
+  else if (key === "f") { if (Number(pane?.zoom.element.dataset.scale) >= 99) compare.fit(); else void pane?.zoom.native(); }
   else if (/^[0-5]$/.test(key)) void rate([chosen], Number(key) || null);
   else if (key === "u") void rate([chosen], null);
   else if (key === "p") void pick([chosen]);

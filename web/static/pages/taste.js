@@ -61,7 +61,7 @@ function figures(ratings, model) {
     ["Ratings", count(ratings)],
     ["On new shoots", share(model?.cv_rank_correlation)],
     ["On shoots you have rated", share(model?.cv_ungrouped)],
-    ["Learnt", model ? new Date(model.created_at).toLocaleString() : "not yet"],
+    ["Learnt", model ? new Date(model.created_at).toLocaleString("en", { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" }) : "not yet"],
     ["Standing", !model ? "none" : model.tentative ? "tentative" : "in earnest"],
   ];
 }
