@@ -269,6 +269,29 @@ async def test_the_history_takes_one_action_back_and_restores_as_of_a_date(impor
     imported.wait_for("the restore taken back", lambda: imported.photos()[6]["user_rating"] == 5)
 
 
+async def test_a_selection_is_put_back_as_of_a_date(imported: Site, page: Page) -> None:
+    ids = [photo["id"] for photo in imported.photos()[:4]]
+    await page.goto(imported.url)
+    moment = await page.evaluate(
+        "new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 19)"
+    )
+    await page.wait_for_timeout(1100)
+    imported.api("POST", "/api/photos/decisions", json={"ids": ids, "rating": 4})
+    await open_roll(imported, page)
+    for n in (0, 1):
+        await page.locator(".card").nth(n).focus()
+        await page.keyboard.press("m")
+
+    await page.get_by_role("button", name="History…").click()
+    dialog = page.locator("dialog")
+    await dialog.locator("#as-of").fill(moment)
+    await dialog.get_by_role("button", name="Show what would change").click()
+    await expect(dialog.locator(".preview")).to_contain_text("2 changes on 2 photographs would be put back")
+    await dialog.get_by_role("button", name="Put 2 photographs back").click()
+
+    imported.wait_for("the ratings", lambda: _ratings(imported)[:4] == [None, None, 4, 4])
+
+
 async def test_enter_opens_the_loupe_and_back_returns_to_the_same_photograph(imported: Site, page: Page) -> None:
     await page.set_viewport_size({"width": 520, "height": 520})
     await open_roll(imported, page)

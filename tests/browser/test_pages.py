@@ -55,13 +55,38 @@ async def test_an_import_is_started_shown_and_counted_on_the_first_page(site: Si
     await expect(row).to_contain_text("3 ready")
 
 
+async def test_an_import_is_stopped_after_its_counts_were_shown(imported: Site, page: Page) -> None:
+    make_photographs(imported.library / "stopped", 5, seed=711)
+    imported.api("POST", "/api/stages/convert/pause")
+    imported.api("POST", "/api/imports", json={"path": str(imported.library / "stopped"), "sample": "all"})
+    await page.goto(imported.url)
+    row = page.locator(".import").filter(has_text=str(imported.library / "stopped"))
+    await expect(row).to_contain_text("5 waiting")
+
+    await row.get_by_role("button", name="Stop importing").click()
+    await expect(page.locator("dialog")).to_contain_text("5 that wait are forgotten")
+    await page.get_by_role("button", name="Stop", exact=True).click()
+
+    await expect(row).to_have_attribute("data-status", "stopped")
+    imported.api("POST", "/api/stages/convert/resume")
+
+
+async def test_everything_that_failed_is_tried_again_from_the_first_page(imported: Site, page: Page) -> None:
+    await page.goto(imported.url)
+    await expect(page.locator("#failed-link")).to_contain_text("failed")
+
+    await page.get_by_role("button", name="Retry all").click()
+
+    await expect(page.locator(".toast")).to_contain_text("again.")
+
+
 async def test_a_stage_is_paused_and_resumed(site: Site, page: Page) -> None:
     await page.goto(site.url)
     row = page.locator("tr[data-stage=bursts]")
 
     await row.get_by_role("button").click()
     await expect(row).to_contain_text("Paused by you.")
-    await row.get_by_role("button", name="resume bursts").click()
+    await page.get_by_role("button", name="Undo").click()
     await expect(row).not_to_contain_text("Paused")
 
 
@@ -91,9 +116,11 @@ async def test_the_log_is_looked_into_and_cleared_after_a_question(imported: Sit
     await page.select_option("#worker", "convert")
     assert "worker=convert" in page.url
 
+    total = imported.api("GET", "/api/logs").json()["total"]
     await page.get_by_role("button", name="Clear the log").click()
+    await expect(page.locator("dialog")).to_contain_text(f"{total} line")
     await expect(page.locator("dialog")).to_contain_text("failed lane")
-    await page.get_by_role("button", name="Clear", exact=True).click()
+    await page.locator("dialog button.primary").click()
 
     await expect(page.locator(".toast")).to_contain_text("cleared")
 

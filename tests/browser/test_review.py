@@ -101,6 +101,14 @@ async def test_full_size_is_developed_on_request_and_panned_by_keys(imported: Si
     await page.keyboard.press("ArrowRight")
     await page.wait_for_timeout(700)
     assert await page.evaluate(where) != before
+    before = await page.evaluate(where)
+    await page.mouse.move(640, 400)
+    await page.mouse.down()
+    await page.mouse.move(500, 330, steps=4)
+    await page.mouse.up()
+    await page.wait_for_timeout(700)
+    assert await page.evaluate(where) != before
+    await expect(zoom).to_be_visible()
     position = await page.locator("#position").text_content()
     await page.keyboard.press("Shift+ArrowRight")
     await expect(page.locator("#position")).not_to_have_text(position or "")

@@ -36,12 +36,14 @@ ORDER BY id DESC LIMIT $6
 
 @router.get("")
 async def rows(db: Db, query: Annotated[LogQuery, Query()]) -> Json:
-    """Newest first."""
+    """Newest first. `total` is the whole log, whatever was asked for: what clearing it would forget."""
     found: list[dict[str, Any]] = [
         dict(row)
         for row in await db.fetch(_ROWS, query.worker, query.status, query.q, query.minutes, query.before, query.limit)
     ]
-    return Json({"items": found, "next_before": found[-1]["id"] if len(found) == query.limit else None})
+    following = found[-1]["id"] if len(found) == query.limit else None
+    total = await db.fetchval("SELECT count(*) FROM error_logs")
+    return Json({"items": found, "next_before": following, "total": total})
 
 
 @router.delete("")

@@ -48,9 +48,11 @@ async function load(older = false) {
 }
 
 async function clear() {
-  const sentence = "All lines of the log are forgotten. What failed stays in the failed lane, and can still be tried again.";
-  if (!(await ask("Clear the log", sentence, "Clear"))) return;
   try {
+    const { total } = await get("/api/logs?limit=1");
+    if (!total) return void toast("The log is empty.");
+    const sentence = `${counted(total, "line")} of the log ${total === 1 ? "is" : "are"} forgotten. What failed stays in the failed lane, and can still be tried again.`;
+    if (!(await ask("Clear the log", sentence, `Clear ${counted(total, "line")}`))) return;
     const { deleted } = await call("DELETE", "/api/logs");
     toast(`${counted(deleted, "line")} cleared.`);
     await load();
