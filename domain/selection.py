@@ -21,46 +21,71 @@ Float = NDArray[np.float64]
 def next_batch(
     model: ArchiveModel | None, rated_index: NDArray[Any], archive_features: NDArray[Any], size: int, seed: int
 ) -> Int:
-    """Archive rows (at most `size`, none rated already) to rate next, in order.
+    """Rows of `archive_features` (at most `size`, none rated already) to rate next, in order.
 
-    Greedily the photo that most lowers the summed posterior variance over a sample of 2,000; every fifth at random.
-    `model`: from `domain.taste.fit`, or None before the first rating.
+    Greedily the photo that most lowers the summed posterior variance over a sample of 2,000 of the model's archive;
+    every fifth at random. `model`: from `domain.taste.fit`, or None before the first rating. `archive_features` are
+    the photographs to choose from, usually the model's whole archive.
     """
     rng = np.random.default_rng(seed)
-    open_rows = np.setdiff1d(np.arange(len(archive_features)), np.asarray(rated_index, np.int64))
+    rated = np.asarray(rated_index, np.int64).reshape(-1)
+    open_rows = np.setdiff1d(np.arange(len(archive_features)), rated)
     sample = np.sort(rng.permutation(open_rows)[:SAMPLE])
     if len(sample) == 0:
         return np.empty(0, np.int64)
     known = model or fit(np.empty(0), np.empty(0, np.int64), archive_features, seed)
-    covariance = _posterior(known, sample, np.asarray(rated_index, np.int64))
+    remaining = _Uncertainty(known, archive_features[sample], _archive(known, seed), archive_features[rated])
     picked: list[int] = []
     for turn in range(min(size, len(sample))):
         if turn % RANDOM_EVERY == RANDOM_EVERY - 1:
             best = int(rng.choice(np.setdiff1d(np.arange(len(sample)), picked)))
         else:
-            best = _most_telling(covariance, known.noise, picked)
+            best = remaining.most_telling(picked)
         picked.append(best)
-        column = covariance[:, best].copy()
-        covariance -= np.outer(column, column) / (column[best] + known.noise)
+        remaining.learn(best)
     return sample[picked].astype(np.int64)
 
 
-def _posterior(model: ArchiveModel, sample: Int, rated: Int) -> Float:
-    """Covariance (m, m) of the sample given the rated photographs."""
-    z = model.uncertainty_space(sample)
-    z[~np.isfinite(z).all(axis=1)] = 0.0
-    covariance: Float = z @ z.T
-    if len(rated) == 0:
-        return covariance
-    known = np.nan_to_num(model.uncertainty_space(rated))
-    cross = z @ known.T
-    gram = known @ known.T + model.noise * np.eye(len(rated))
-    return covariance - cross @ np.linalg.solve(gram, cross.T)
+def _archive(model: ArchiveModel, seed: int) -> NDArray[Any]:
+    """The vectors of at most `SAMPLE` photographs of the model's archive."""
+    n = len(model.features)
+    if n <= SAMPLE:
+        return model.features
+    return model.features[np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))]
 
 
-def _most_telling(covariance: Float, noise: float, picked: list[int]) -> int:
-    """The row whose rating lowers the summed variance most."""
-    variance = np.clip(np.diag(covariance), 0.0, None)
-    gain = (covariance**2).sum(axis=0) / (variance + noise)
-    gain[picked] = -np.inf
-    return int(np.argmax(gain))
+def _single(vectors: Float) -> NDArray[np.float32]:
+    """Single precision: half the work, and far below what a rating is worth."""
+    return vectors.astype(np.float32)
+
+
+class _Uncertainty:
+    """What ratings of the candidates (m) would tell about the archive (s), given the rated photographs."""
+
+    def __init__(
+        self, model: ArchiveModel, candidates: NDArray[Any], archive: NDArray[Any], rated: NDArray[Any]
+    ) -> None:
+        self._noise = model.noise
+        z, others = _single(model.place(candidates)), _single(model.place(archive))
+        if len(rated):
+            known = _single(model.place(rated))
+            gram = known @ known.T + np.float32(model.noise) * np.eye(len(rated), dtype=np.float32)
+            gone = np.linalg.solve(gram, known @ z.T)
+            self._own = z @ z.T - (known @ z.T).T @ gone
+            self._shared = others @ z.T - (others @ known.T) @ gone
+        else:
+            self._own, self._shared = z @ z.T, others @ z.T
+
+    def most_telling(self, picked: list[int]) -> int:
+        """The candidate whose rating lowers the archive's summed variance most."""
+        variance = np.clip(np.diag(self._own), 0.0, None)
+        gain = (self._shared**2).sum(axis=0) / (variance + self._noise)
+        gain[picked] = -np.inf
+        return int(np.argmax(gain))
+
+    def learn(self, candidate: int) -> None:
+        """As if the candidate were rated now; what the rating says does not matter."""
+        column = self._own[:, candidate].copy()
+        along = column / (max(column[candidate], 0.0) + self._noise)
+        self._shared -= np.outer(self._shared[:, candidate], along)
+        self._own -= np.outer(column, along)
