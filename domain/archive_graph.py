@@ -8,7 +8,6 @@ sample of the archive, the landmarks; any other photograph solves its own row of
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -51,7 +50,7 @@ class _Smoothing:
 class _Sample:
     """Vectors (m, d) that are equal where their bytes are."""
 
-    digest: bytes
+    content: tuple[bytes, tuple[int, ...], str]
     vectors: NDArray[Any] = field(compare=False, repr=False)
 
 
@@ -63,7 +62,7 @@ class ArchiveGraph:
         vectors = _finite(sample)
         if len(vectors) == 0:  # nothing usable: everything stands in one place
             vectors = np.zeros((1, vectors.shape[1]))
-        self._rows = {_digest(vector): i for i, vector in enumerate(vectors)}
+        self._rows = {vector.tobytes(): i for i, vector in enumerate(vectors)}
         self._unit = max(float(np.abs(vectors).max(initial=0.0)), 1e-300)
         self._centre = (vectors / self._unit).mean(axis=0)
         centred = vectors / self._unit - self._centre
@@ -101,7 +100,7 @@ class ArchiveGraph:
     ) -> list[Float]:
         """A linear function of the smoothed vectors, for each way of smoothing."""
         rows = np.asarray(vectors, np.float64)
-        places = np.array([self._rows.get(_digest(row), -1) for row in rows], np.int64)
+        places = np.array([self._rows.get(row.tobytes(), -1) for row in rows], np.int64)
         new = np.flatnonzero(places < 0)
         own = self.coordinates(rows[new])
         links = self._links_of(own)
@@ -165,8 +164,7 @@ def graph_of(archive: NDArray[Any], seed: int) -> ArchiveGraph:
     if len(rows) > LANDMARKS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, LANDMARKS, replace=False))
     vectors = np.ascontiguousarray(archive[rows])
-    shape = f"{vectors.dtype.str}{vectors.shape}".encode()
-    return _remembered(_Sample(hashlib.blake2b(vectors.tobytes(), key=shape[:64]).digest(), vectors))
+    return _remembered(_Sample((vectors.tobytes(), vectors.shape, vectors.dtype.str), vectors))
 
 
 @lru_cache(maxsize=2)
@@ -177,10 +175,6 @@ def _remembered(sample: _Sample) -> ArchiveGraph:
 def nearest(alike: Float, k: int) -> Int:
     """(n, k) columns of the k largest of each row."""
     return np.argpartition(-alike, k - 1, axis=1)[:, :k] if k else np.empty((len(alike), 0), np.int64)
-
-
-def _digest(vector: NDArray[Any]) -> bytes:
-    return hashlib.blake2b(vector.tobytes(), digest_size=16).digest()
 
 
 def _finite(vectors: NDArray[Any]) -> Float:

@@ -16,6 +16,7 @@ RANDOM_EVERY = 5
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
+Single = NDArray[np.float32]
 
 
 def next_batch(
@@ -54,7 +55,7 @@ def _archive(model: ArchiveModel, seed: int) -> NDArray[Any]:
     return model.features[np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))]
 
 
-def _single(vectors: Float) -> NDArray[np.float32]:
+def _single(vectors: Float) -> Single:
     """Single precision: half the work, and far below what a rating is worth."""
     return vectors.astype(np.float32)
 
@@ -66,26 +67,27 @@ class _Uncertainty:
         self, model: ArchiveModel, candidates: NDArray[Any], archive: NDArray[Any], rated: NDArray[Any]
     ) -> None:
         self._noise = model.noise
-        z, others = _single(model.place(candidates)), _single(model.place(archive))
-        if len(rated):
-            known = _single(model.place(rated))
-            gram = known @ known.T + np.float32(model.noise) * np.eye(len(rated), dtype=np.float32)
-            gone = np.linalg.solve(gram, known @ z.T)
-            self._own = z @ z.T - (known @ z.T).T @ gone
-            self._shared = others @ z.T - (others @ known.T) @ gone
-        else:
-            self._own, self._shared = z @ z.T, others @ z.T
+        self._z = _single(model.place(candidates))
+        others, known = _single(model.place(archive)), _single(model.place(rated))
+        gram = known @ known.T + np.float32(model.noise) * np.eye(len(rated), dtype=np.float32)
+        self._cross = known @ self._z.T
+        self._gone = np.linalg.solve(gram, self._cross)
+        self._variance = (self._z**2).sum(axis=1) - (self._cross * self._gone).sum(axis=0)
+        self._shared = others @ self._z.T - (others @ known.T) @ self._gone
+        self._learned: list[tuple[Single, Single]] = []
 
     def most_telling(self, picked: list[int]) -> int:
         """The candidate whose rating lowers the archive's summed variance most."""
-        variance = np.clip(np.diag(self._own), 0.0, None)
-        gain = (self._shared**2).sum(axis=0) / (variance + self._noise)
+        gain = (self._shared**2).sum(axis=0) / (np.clip(self._variance, 0.0, None) + self._noise)
         gain[picked] = -np.inf
         return int(np.argmax(gain))
 
     def learn(self, candidate: int) -> None:
         """As if the candidate were rated now; what the rating says does not matter."""
-        column = self._own[:, candidate].copy()
-        along = column / (max(column[candidate], 0.0) + self._noise)
+        column = self._z @ self._z[candidate] - self._cross.T @ self._gone[:, candidate]
+        for before, along in self._learned:
+            column -= before * along[candidate]
+        along = column / (max(column[candidate], np.float32(0.0)) + np.float32(self._noise))
+        self._learned.append((column, along))
+        self._variance -= column * along
         self._shared -= np.outer(self._shared[:, candidate], along)
-        self._own -= np.outer(column, along)
