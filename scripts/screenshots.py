@@ -29,7 +29,7 @@ PLACES = {
     "bursts": "/bursts", "taste": "/taste", "logs": "/logs", "failed": "/gallery?filter=failed",
 }  # fmt: skip
 QUALITY = 82
-RATED = 24
+RATED = 15
 
 
 def _decide(url: str) -> None:
