@@ -78,9 +78,16 @@ def pages() -> list[dict[str, Any]]:
     return bench_pages.rows(100_000)
 
 
+def taste() -> list[dict[str, Any]]:
+    """Rank correlation on themes that were left out, beside the baseline rules on the same splits."""
+    import taste_eval
+
+    return taste_eval.rows()
+
+
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "convert": convert, "delivery": delivery, "pipeline": pipeline, "embed": embed, "gallery": gallery,
-    "pages": pages,
+    "pages": pages, "taste": taste,
 }  # fmt: skip
 
 
