@@ -90,6 +90,8 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Started once for all tests here."""
     if not any(shutil.which(name) for name in _BROWSERS):
         pytest.skip("There is no Chromium here. Install it with: sudo apt-get install chromium")
+    if subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("Playwright's driver does not run here. Install what it needs: sudo apt-get install libatomic1")
     folder = Path(tmp_path_factory.mktemp("site"))
     library = folder / "library"
     paths = make_photographs(library / "roll", PHOTOGRAPHS, seed=700, size=(2000, 1500))
@@ -134,7 +136,7 @@ async def launched() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def browser(running_site: Site) -> AsyncIterator[Browser]:
     """One Chromium for all tests; they share its event loop."""
     async with launched() as browser:
         yield browser
