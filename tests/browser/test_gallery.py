@@ -41,7 +41,7 @@ async def test_a_rating_is_said_stored_and_survives_a_reload(imported: Site, pag
     await page.keyboard.press("z")
     await expect(card).to_have_attribute("data-rating", "")
     await card.locator(".stars button").nth(4).click()
-    await expect(page.locator(".toast").last).to_contain_text("★★★★★")
+    await expect(page.locator(".toast").filter(has_text="★★★★★")).to_be_visible()
     await page.reload()
 
     await expect(page.locator(".card").nth(2)).to_have_attribute("data-rating", "5")
