@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-LANDMARKS = 800
+LANDMARKS = 600
 RANK = 256
 """Principal directions that are kept."""
 NEIGHBOURS = (1.0, 2.0, 4.0)
