@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -41,39 +42,15 @@ async def _page(request: Request, connection: Connection, name: str) -> Response
     return response
 
 
-@router.get("/")
-async def import_page(request: Request, db: Db) -> Response:
-    return await _page(request, db, "import")
+def _place(name: str) -> Callable[[Request, Db], Awaitable[Response]]:
+    async def shown(request: Request, db: Db) -> Response:
+        return await _page(request, db, name)
+
+    return shown
 
 
-@router.get("/gallery")
-async def gallery_page(request: Request, db: Db) -> Response:
-    return await _page(request, db, "gallery")
-
-
-@router.get("/review")
-async def review_page(request: Request, db: Db) -> Response:
-    return await _page(request, db, "review")
-
-
-@router.get("/projects")
-async def projects_page(request: Request, db: Db) -> Response:
-    return await _page(request, db, "projects")
-
-
-@router.get("/bursts")
-async def bursts_page(request: Request, db: Db) -> Response:
-    return await _page(request, db, "bursts")
-
-
-@router.get("/taste")
-async def taste_page(request: Request, db: Db) -> Response:
-    return await _page(request, db, "taste")
-
-
-@router.get("/logs")
-async def logs_page(request: Request, db: Db) -> Response:
-    return await _page(request, db, "logs")
+for _name, _title, _path in PLACES:
+    router.add_api_route(_path, _place(_name), name=_name)
 
 
 @router.get("/docs")
