@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -92,10 +94,11 @@ async def test_a_stage_is_paused_and_resumed(site: Site, page: Page) -> None:
 
 async def test_a_stage_that_waits_says_for_what_and_counts_down(imported: Site, page: Page) -> None:
     await page.goto(imported.url)
+    imported.api("POST", "/api/stages/curate/resume")  # tried at once, and then again in seconds, not in minutes
 
     state = page.locator("tr[data-stage=curate] .state")
-    await expect(state).to_contain_text("Waiting for the language model at http://127.0.0.1:9/v1/")
-    await expect(state).to_contain_text("Retrying in")
+    await expect(state).to_contain_text("Waiting for the language model at http://127.0.0.1:9/v1/", timeout=15_000)
+    await expect(state).to_contain_text(re.compile(r"Retrying in \d+ s\."))
     first = await state.text_content()
     await expect(state).not_to_have_text(first or "", timeout=5_000)
 

@@ -84,6 +84,7 @@ async def test_the_writer_is_killed_between_its_commit_and_its_acknowledgement(f
     await flight.settle()
 
 
+@pytest.mark.slow
 async def test_the_relay_is_killed_after_publishing(flight: InFlight) -> None:
     flight.stack.kill("results")
     flight.stack.start("results", "tests.chaos.dying_relay")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -28,12 +29,21 @@ def remembered_ports(file: Path, names: tuple[str, ...], *, in_use: bool = False
 
     `in_use`: our own server is running on them, so taken ports are right.
     """
-    ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    ports = dict(known)
     for name in names:
         while name not in ports or not (in_use or is_free(ports[name])):
             candidate = free_port()
             if candidate not in ports.values():
                 ports[name] = candidate
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(ports))
+    if ports != known:
+        _write(file, ports)
     return {name: ports[name] for name in names}
+
+
+def _write(file: Path, ports: dict[str, int]) -> None:
+    """In one step: somebody else may be reading."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}.part")
+    partial.write_text(json.dumps(ports))
+    partial.replace(file)

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from tests.servers import TestServers
+from web.native.ports import remembered_ports
 from web.native.postgres import Postgres
 from web.native.rabbitmq import RabbitMQ
 
@@ -130,3 +131,15 @@ def test_two_nodes_have_names_and_ports_of_their_own(tmp_path: Path, servers: Te
         other.stop()
     servers.rabbitmq.make_vhost("still-there")
     servers.rabbitmq.drop_vhost("still-there")
+
+
+def test_looking_ports_up_writes_nothing_so_that_readers_never_meet_half_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    chosen = remembered_ports(file, ("postgres",))
+    written = file.stat().st_mtime_ns
+
+    again = remembered_ports(file, ("postgres",), in_use=True)
+
+    assert again == chosen
+    assert file.stat().st_mtime_ns == written
+    assert list(tmp_path.iterdir()) == [file]
