@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -19,6 +19,7 @@ from web.progress import run_progress
 from web.reports import ReportBoard
 from web.security import Guard, allowed_hosts
 from web.text_search import TextTower
+from web.waiting import happens_within
 
 _DESCRIPTION = """Finds the keepers in one photographer's archive. Errors are `application/problem+json` with a
 sentence that says what to do."""
@@ -59,8 +60,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             asyncio.create_task(run_progress(pool, context.board, context.hub), name="progress"),
             asyncio.create_task(follow_broker(settings, context.board, context.text_tower), name="broker"),
         ]
-        with suppress(TimeoutError):
-            await asyncio.wait_for(context.hub.listening.wait(), 5.0)
+        await happens_within(context.hub.listening, 5.0)
         try:
             yield
         finally:

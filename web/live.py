@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import structlog
 
 from web import events
 from web.database import Connection, connect
+from web.waiting import happens_within
 
 log = structlog.get_logger()
 
@@ -139,10 +140,7 @@ class EventHub:
             while True:
                 self._wake.clear()
                 await self._forward(connection)
-                # Not `wait_for`: on Python 3.11 it forgets a cancellation that comes together with the event.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_S):
-                        await self._wake.wait()
+                await happens_within(self._wake, _LOOK_S)
         finally:
             connection.terminate()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -15,6 +14,7 @@ from web.gallery_query import TABS
 from web.live import EventHub, LiveEvent
 from web.reports import ReportBoard
 from web.status import status
+from web.waiting import happens_within
 
 log = structlog.get_logger()
 BUSY_S = 0.5
@@ -51,10 +51,7 @@ async def _follow(look: Callable[[], Awaitable[dict[str, Any]]], hub: EventHub) 
     last: dict[str, Any] | None = None
     readers = 0
     while True:
-        # Not `wait_for`: on Python 3.11 it forgets a cancellation that comes together with the event.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(IDLE_S):
-                await hub.stirred.wait()
+        await happens_within(hub.stirred, IDLE_S)
         hub.stirred.clear()
         if hub.listeners == 0:
             readers = 0

@@ -22,34 +22,29 @@ LEFT JOIN LATERAL (
     WHERE g.project_id = pr.id AND g.tabs & 1 <> 0
     ORDER BY g.preference DESC NULLS LAST, g.rating DESC NULLS LAST, g.photo_id LIMIT 1
 ) c ON true
-ORDER BY lower(pr.name)
+{which}
 """
 
 
 async def listed(connection: Connection) -> list[dict[str, Any]]:
     """Every project by name: count, and the best-scored photograph as its cover."""
-    return [
-        {
-            "name": row["name"],
-            "photos": row["photos"],
-            "cover_id": row["cover_id"],
-            "cover_url": media_url("thumb", row["cover_id"], row["generation"]) if row["cover_id"] else None,
-            "created_at": row["created_at"].isoformat(),
-        }
-        for row in await connection.fetch(_LIST)
-    ]
+    return [_shown(row) for row in await connection.fetch(_LIST.format(which="ORDER BY lower(pr.name)"))]
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return {
+        "name": row["name"],
+        "photos": row["photos"],
+        "cover_id": row["cover_id"],
+        "cover_url": media_url("thumb", row["cover_id"], row["generation"]) if row["cover_id"] else None,
+        "created_at": row["created_at"].isoformat(),
+    }
 
 
 _ONE = """
-SELECT count(*) FILTER (WHERE g.tabs & 1 <> 0) AS photos,
-       count(*) FILTER (WHERE g.tabs & 1 <> 0 AND g.rating IS NOT NULL) AS rated,
+SELECT count(*) FILTER (WHERE g.tabs & 1 <> 0 AND g.rating IS NOT NULL) AS rated,
        count(*) FILTER (WHERE NOT g.discarded AND g.rejected) AS rejected
 FROM gallery g WHERE g.project_id = $1
-"""
-_COVER = """
-SELECT g.photo_id AS id, p.derivative_generation AS generation FROM gallery g JOIN photos p ON p.id = g.photo_id
-WHERE g.project_id = $1 AND g.tabs & 1 <> 0
-ORDER BY g.preference DESC NULLS LAST, g.rating DESC NULLS LAST, g.photo_id LIMIT 1
 """
 
 
@@ -59,11 +54,9 @@ async def one(connection: Connection, name: str) -> dict[str, Any]:
     Raises RequestError 404.
     """
     project_id = await _id_of(connection, name)
+    shown = _shown(await connection.fetchrow(_LIST.format(which="WHERE pr.id = $1"), project_id))
     counted = await connection.fetchrow(_ONE, project_id)
-    cover = await connection.fetchrow(_COVER, project_id)
-    spelled = await connection.fetchval("SELECT name FROM projects WHERE id = $1", project_id)
-    url = media_url("thumb", cover["id"], cover["generation"]) if cover is not None else None
-    return {"name": spelled, **counted, "cover_url": url}
+    return {name: shown[name] for name in ("name", "photos", "cover_url")} | dict(counted)
 
 
 async def _id_of(connection: Connection, name: str) -> int:

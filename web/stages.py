@@ -83,7 +83,7 @@ async def close_breakers(connection: Connection, names: set[str]) -> list[str]:
 
 def is_paused(row: Any) -> bool:
     """Whether a row of `stages` says pause: by a person, or by an open breaker."""
-    return bool(row["person_paused"] or row["breaker_reason"] is not None)
+    return paused_by(row) is not None
 
 
 def paused_by(row: Any) -> Literal["person", "breaker"] | None:
@@ -101,7 +101,5 @@ def next_probe(row: Any) -> str | None:
 
 
 def pause_reason(row: Any) -> str | None:
-    if row["person_paused"]:
-        return "Paused by you."
     reason: str | None = row["breaker_reason"]
-    return reason
+    return "Paused by you." if paused_by(row) == "person" else reason

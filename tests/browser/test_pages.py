@@ -119,7 +119,7 @@ async def test_the_log_is_looked_into_and_cleared_after_a_question(imported: Sit
     await page.select_option("#worker", "convert")
     assert "worker=convert" in page.url
 
-    total = imported.api("GET", "/api/logs").json()["total"]
+    total = imported.api("GET", "/api/logs/count").json()["count"]
     await page.get_by_role("button", name="Clear the log").click()
     await expect(page.locator("dialog")).to_contain_text(f"{total} line")
     await expect(page.locator("dialog")).to_contain_text("failed lane")

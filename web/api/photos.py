@@ -87,9 +87,10 @@ async def one(photo_id: PhotoId, db: Db) -> Json:
     """
     found: dict[str, Any] = await item(db, photo_id)
     looked_at = await db.fetchrow(
-        "SELECT picture_source, focus_source, focus_tiles, focus_rows, focus_cols FROM photos WHERE id = $1", photo_id
+        """SELECT p.picture_source, p.focus_source, p.focus_tiles, p.focus_rows, p.focus_cols, x.exif
+           FROM photos p LEFT JOIN photo_exif x ON x.photo_id = p.id WHERE p.id = $1""",
+        photo_id,
     )
-    exif = await db.fetchval("SELECT exif FROM photo_exif WHERE photo_id = $1", photo_id)
     places = await db.fetch(
         """SELECT r.path || '/' || l.rel_path AS path FROM photo_locations l JOIN library_roots r ON r.id = l.root_id
            WHERE l.photo_id = $1 ORDER BY 1""",
@@ -99,7 +100,7 @@ async def one(photo_id: PhotoId, db: Db) -> Json:
     return Json(
         found
         | {
-            "exif": _tags(photo_id, exif),
+            "exif": _tags(photo_id, looked_at["exif"]),
             "other_locations": [row["path"] for row in places],
             "picture_source": looked_at["picture_source"],
             "focus_source": looked_at["focus_source"],

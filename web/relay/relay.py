@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import aio_pika
 import structlog
@@ -18,6 +17,7 @@ from web.relay import sweep
 from web.relay.broker import Publisher
 from web.relay.dispatch import Dispatcher
 from web.reports import ReportBoard
+from web.waiting import happens_within
 
 log = structlog.get_logger()
 
@@ -35,20 +35,15 @@ async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
             delay = 0.5
         except Exception as error:  # the outside world went away: say so, wait, try again
             log.warning("relay_interrupted", error=f"{type(error).__name__}: {error}")
-            await _pause(stop, delay)
+            await happens_within(stop, delay)
             delay = min(delay * 2, 10.0)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def _session(settings: Settings, stop: asyncio.Event) -> None:
     connection = await connect(settings.database_url.get_secret_value())
     try:
         while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK):
-            await _pause(stop, _STANDBY_S)
+            await happens_within(stop, _STANDBY_S)
             if stop.is_set():
                 return
         broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
@@ -97,8 +92,7 @@ async def _work(
         if broker.is_closed:
             raise ConnectionError("The connection to RabbitMQ was closed.")
         if not moved:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), _IDLE_S)
+            await happens_within(wake, _IDLE_S)
 
 
 class _Every:

@@ -7,13 +7,13 @@ last one fulfilled. Wishes that arrive during a run are met by the next.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 
 from contracts.settings import Settings
 from web import scoring
 from web.database import connect
+from web.waiting import happens_within
 
 log = structlog.get_logger()
 _LOCK = 0x73636F72  # "scor"
@@ -26,8 +26,7 @@ async def run_scorer(settings: Settings, stop: asyncio.Event) -> None:
             await _session(settings, stop)
         except Exception as error:
             log.warning("scorer_interrupted", error=f"{type(error).__name__}: {error}")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 2.0)
+            await happens_within(stop, 2.0)
 
 
 async def _session(settings: Settings, stop: asyncio.Event) -> None:
@@ -39,7 +38,6 @@ async def _session(settings: Settings, stop: asyncio.Event) -> None:
             wake.clear()
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 await scoring.score_if_wanted(connection)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), 1.0)
+            await happens_within(wake, 1.0)
     finally:
         connection.terminate()

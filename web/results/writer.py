@@ -29,6 +29,7 @@ from web.derivatives import remove_derivative
 from web.relay.broker import declare
 from web.results.applied import Applied
 from web.results.batch import apply_batch
+from web.waiting import happens_within
 
 log = structlog.get_logger()
 
@@ -84,8 +85,7 @@ class Writer:
             await self._database.close()
 
     async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+        await happens_within(self._stop, seconds)
 
     async def _consume(self, channel: BulkChannel) -> None:
         inbox: asyncio.Queue[Delivery | Unreadable | None] = asyncio.Queue()

@@ -67,6 +67,9 @@ export function takeBack(action) {
   return add(entry);
 }
 
+/** An action of this session that did not go through here: `z` takes it back next. @param {string} action */
+export const acted = (action) => remember(action, []);
+
 /** @type {Map<string, Map<number, Item>>} */
 const undone = new Map();
 

@@ -17,6 +17,15 @@ export function on(kind, handler) {
   handlers.get(kind)?.push(handler);
 }
 
+/** The same for several kinds; with `pauseMs`, once when it is quiet for so long.
+ * @param {readonly Kind[]} kinds @param {() => void} act */
+export function onAny(kinds, act, pauseMs = 0) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const soon = () => { clearTimeout(timer); timer = setTimeout(act, pauseMs); };
+  for (const kind of kinds) on(kind, pauseMs ? soon : act);
+}
+
 export function listen() {
   channel.addEventListener("message", ({ data }) => receive(data));
   // Waits until the tab that listens is closed; a browser without locks listens in every tab.

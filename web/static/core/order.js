@@ -1,6 +1,6 @@
 // The order of the view: all its ids, read again when photographs come, go or change places.
 import { orderedIds } from "./api.js";
-import { on } from "./live.js";
+import { on, onAny } from "./live.js";
 import { query } from "./view.js";
 
 const SOON_MS = 120;
@@ -25,7 +25,7 @@ export class Order {
 
   /** Follows what happens. */
   follow() {
-    for (const kind of /** @type {const} */ (["photos", "removed", "scores", "decisions", "bursts", "resync"])) on(kind, () => this.soon());
+    onAny(["photos", "removed", "scores", "decisions", "bursts", "resync"], () => this.soon());
     on("connected", () => { if (this.failed) this.soon(); });
   }
 

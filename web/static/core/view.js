@@ -45,6 +45,9 @@ export function go(changes, { quietly = false } = {}) {
   else history.pushState(null, "", to);
 }
 
+/** Whether a click on a link asks for another tab or window: that is the browser's. @param {MouseEvent} event */
+export const elsewhere = (event) => event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
+
 /** The query with something else in it, as a link. @param {string} path @param {Record<string, string | number | null>} changes */
 export function link(path, changes) {
   const view = query();

@@ -1,9 +1,10 @@
 // Bursts: the frames of each side by side, sharpest first; keep one, reject the rest, or decide for all of them.
 import { discard, rate, retry, undo } from "../core/actions.js";
 import { get, post, session } from "../core/api.js";
+import { acted } from "../core/decisions.js";
 import { button, byId, counted, el, field } from "../core/dom.js";
 import { onKey } from "../core/keys.js";
-import { listen, on } from "../core/live.js";
+import { listen, onAny } from "../core/live.js";
 import { learn, onPhotos, photo, want } from "../core/photos.js";
 import { ask, openDialog, showKeys } from "../parts/dialog.js";
 import { setUpHistory } from "../parts/masthead.js";
@@ -74,6 +75,7 @@ async function keep(group, keeper, rejectRest) {
   if (!keeper) return void toast("Choose a frame first: click it, or move to it with the arrow keys.", { error: true });
   try {
     const { action_id: action, changed } = await post(`/api/bursts/${group.id}/keep-best`, { keeper_id: keeper, reject_rest: rejectRest, session });
+    if (changed.length) acted(action);
     if (changed.length) toast(`${counted(changed.length, "frame")} rejected, your originals stay.`, { undo: () => void undo(action) });
     else toast(`${photo(keeper)?.filename ?? "This frame"} is the one to keep.`);
     await load();
@@ -88,6 +90,7 @@ async function keepAll() {
   if (!(await ask("Keep the best of every burst", sentence, `Reject ${counted(totals.rest, "frame")}`))) return;
   try {
     const { action_id: action, changed, ties } = await post("/api/bursts/keep-best", { reject_rest: true, session });
+    acted(action);
     toast(`${counted(changed.length, "frame")} rejected${ties ? `, ${counted(ties, "tie")} left alone` : ""}.`, { undo: () => void undo(action) });
     await load();
   } catch (error) {
@@ -140,10 +143,6 @@ function leap(from, step) {
   return next ? next.row.move(0) : false;
 }
 
-byId("bursts").addEventListener("click", (event) => {
-  const card = event.target instanceof Element ? event.target.closest(".card") : null;
-  if (card && !(event.target instanceof Element && event.target.closest("button"))) /** @type {HTMLElement} */ (card).focus();
-});
 onPhotos((ids) => {
   shown.forEach(({ row }) => row.refresh(ids));
   want([...shown.values()].flatMap(({ row }) => row.cards.map((card) => card.id)));
@@ -151,7 +150,7 @@ onPhotos((ids) => {
 byId("detect").addEventListener("click", () => void detect());
 byId("keep-all").addEventListener("click", () => void keepAll());
 byId("more").addEventListener("click", () => void load(true));
-for (const kind of /** @type {const} */ (["bursts", "removed", "resync"])) on(kind, () => void load());
+onAny(["bursts", "removed", "resync"], () => void load());
 setUpHistory();
 void load();
 listen();

@@ -7,13 +7,14 @@ import { onKey } from "../core/keys.js";
 import { listen, on } from "../core/live.js";
 import { Order } from "../core/order.js";
 import { onPhotos, photo } from "../core/photos.js";
-import { address, belongs, go, link, query, SORTS, TABS } from "../core/view.js";
+import { address, belongs, elsewhere, go, link, query, SORTS, TABS } from "../core/view.js";
 import { ask, showKeys } from "../parts/dialog.js";
 import { showHistory } from "../parts/history.js";
 import { setUpHistory } from "../parts/masthead.js";
 import { complain, toast } from "../parts/toast.js";
 import { Bulk } from "../wall/bulk.js";
 import { showChips, showFacets } from "../wall/facets.js";
+import { cardOf } from "../wall/card.js";
 import { Scrubber } from "../wall/scrubber.js";
 import { Selection } from "../wall/selection.js";
 import { Wall } from "../wall/wall.js";
@@ -143,7 +144,7 @@ function showTabs() {
 
 /** A link of this page, followed without loading it anew. @param {MouseEvent} event @param {Record<string, string | null>} changes */
 function follow(event, changes) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  if (elsewhere(event)) return;
   event.preventDefault();
   narrow(changes);
   /** @type {HTMLElement} */ (event.currentTarget).scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -214,7 +215,7 @@ function open(id) {
 }
 
 byId("wall").addEventListener("click", (event) => {
-  const card = /** @type {HTMLElement | null} */ (event.target instanceof Element ? event.target.closest(".card") : null);
+  const card = cardOf(event.target);
   if (!card) return;
   const id = Number(card.dataset.id);
   if (event.shiftKey) {
@@ -225,11 +226,11 @@ byId("wall").addEventListener("click", (event) => {
   wall.focus(id, false);
 });
 byId("wall").addEventListener("dblclick", (event) => {
-  const card = /** @type {HTMLElement | null} */ (event.target instanceof Element ? event.target.closest(".card") : null);
+  const card = cardOf(event.target);
   if (card && !(event.target instanceof Element && event.target.closest("button"))) open(Number(card.dataset.id));
 });
 byId("wall").addEventListener("focusin", (event) => {
-  const card = /** @type {HTMLElement | null} */ (event.target instanceof Element ? event.target.closest(".card") : null);
+  const card = cardOf(event.target);
   if (!card || wall.active === Number(card.dataset.id)) return;
   wall.active = Number(card.dataset.id);
   wall.activeRank = wall.rankOf(wall.active);

@@ -2,7 +2,7 @@
 import { retryAll } from "../core/actions.js";
 import { call, get, post } from "../core/api.js";
 import { button, byId, count, counted, el, field } from "../core/dom.js";
-import { listen, on } from "../core/live.js";
+import { listen, on, onAny } from "../core/live.js";
 import { showActivity } from "../parts/activity.js";
 import { setUpChooser } from "../parts/chooser.js";
 import { ask } from "../parts/dialog.js";
@@ -103,6 +103,6 @@ setUpHistory();
 showActivity(byId("activity"));
 countDown(byId("stages"));
 on("progress", show);
-for (const kind of /** @type {const} */ (["import", "stages", "resync"])) on(kind, () => look().catch(complain));
+onAny(["import", "stages", "resync"], () => look().catch(complain));
 look().catch(complain);
 listen();

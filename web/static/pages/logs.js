@@ -1,7 +1,7 @@
 // The log of attempts that went wrong: live, to filter, to look into, to clear. What is asked for stands in the address.
 import { call, get } from "../core/api.js";
 import { button, byId, counted, el, field } from "../core/dom.js";
-import { listen, on } from "../core/live.js";
+import { listen, onAny } from "../core/live.js";
 import { address, go } from "../core/view.js";
 import { ask } from "../parts/dialog.js";
 import { setUpHistory } from "../parts/masthead.js";
@@ -49,7 +49,7 @@ async function load(older = false) {
 
 async function clear() {
   try {
-    const { total } = await get("/api/logs?limit=1");
+    const { count: total } = await get("/api/logs/count");
     if (!total) return void toast("The log is empty.");
     const sentence = `${counted(total, "line")} of the log ${total === 1 ? "is" : "are"} forgotten. What failed stays in the failed lane, and can still be tried again.`;
     if (!(await ask("Clear the log", sentence, `Clear ${counted(total, "line")}`))) return;
@@ -72,8 +72,7 @@ for (const name of FIELDS) field(name).addEventListener("change", () => { go({ [
 byId("clear").addEventListener("click", () => void clear());
 byId("more").addEventListener("click", () => load(true).catch(complain));
 addEventListener("popstate", fill);
-on("log", reload);
-on("resync", reload);
+onAny(["log", "resync"], reload);
 setUpHistory();
 fill();
 listen();

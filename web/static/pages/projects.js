@@ -2,15 +2,13 @@
 import { call, get, post, session } from "../core/api.js";
 import { undo } from "../core/actions.js";
 import { button, byId, count, counted, el } from "../core/dom.js";
-import { listen, on } from "../core/live.js";
+import { listen, onAny } from "../core/live.js";
 import { ask, askFor } from "../parts/dialog.js";
 import { setUpHistory } from "../parts/masthead.js";
 import { complain, toast } from "../parts/toast.js";
 
 /** @type {Project[]} */
 let projects = [];
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let soon;
 
 /** @param {Project} project */
 function cover(project) {
@@ -90,17 +88,12 @@ async function remove({ name }) {
   }
 }
 
-function loadSoon() {
-  clearTimeout(soon);
-  soon = setTimeout(() => void load(), 300);
-}
-
 get("/api/status").then((/** @type {Progress} */ { tabs }) => {
   const n = tabs.for_projects ?? 0;
   byId("waiting").hidden = n === 0;
   /** @type {HTMLElement} */ (byId("waiting").firstElementChild).textContent = `${count(n)} with four or five stars ${n === 1 ? "waits" : "wait"} for a project`;
 }).catch(complain);
-for (const kind of /** @type {const} */ (["decisions", "scores", "removed", "resync"])) on(kind, loadSoon);
+onAny(["decisions", "scores", "removed", "resync"], () => void load(), 300);
 setUpHistory();
 void load();
 listen();

@@ -6,7 +6,7 @@ import { button, byId, count, el } from "../core/dom.js";
 import { onKey } from "../core/keys.js";
 import { listen, on } from "../core/live.js";
 import { fetchPhotos, onPhotos, photo, want } from "../core/photos.js";
-import { address, go, link, query } from "../core/view.js";
+import { address, elsewhere, go, link, query } from "../core/view.js";
 import { Compare, MOST } from "../loupe/compare.js";
 import { drawTiles } from "../loupe/focus.js";
 import { preview } from "../loupe/previews.js";
@@ -34,6 +34,8 @@ const STRIP = 5;
 const DWELL_MS = 350;
 const PAN = 0.15;
 const SWIPE_PX = 50;
+/** Where an arrow pans to, in shares of what is seen. @type {Record<string, [number, number]>} */
+const ARROWS = { left: [-PAN, 0], right: [PAN, 0], up: [0, -PAN], down: [0, PAN] };
 const MODES = /** @type {const} */ ([["browse", "Browse"], ["cull", "Cull"], ["rate", "Rate"]]);
 
 /** @type {Float64Array | Uint32Array} */
@@ -56,6 +58,8 @@ zoom.clicked = () => void unzoom();
 
 const id = () => Number(ids[at]);
 const item = () => photo(id());
+/** @param {number | null | undefined} one @returns {number} -1 where the view does not hold it */
+const rankOf = (one) => (one ? ids.indexOf(/** @type {never} */ (one)) : -1);
 const zoomed = () => !byId("zoom").hidden;
 const comparing = () => !byId("compare").hidden;
 
@@ -102,16 +106,15 @@ async function begin() {
 
 /** The photograph of the address, else where this view was left, else the first that was never seen. */
 async function whereToBegin() {
-  const find = (/** @type {number} */ one) => (one ? ids.indexOf(/** @type {never} */ (one)) : -1);
-  const named = find(Number(address().get("photo")));
+  const named = rankOf(Number(address().get("photo")));
   if (named >= 0) return named;
-  const left = find(Number(localStorage.getItem(placeKey())));
+  const left = rankOf(Number(localStorage.getItem(placeKey())));
   if (left >= 0) return left;
   if (mode() !== "cull") return 0;
   const view = asked();
   view.set("filter", "unseen");
   const [first] = (await orderedIds(view)).ids;
-  return Math.max(0, find(Number(first ?? 0)));
+  return Math.max(0, rankOf(Number(first)));
 }
 
 /** @param {number} reach */
@@ -223,7 +226,7 @@ function showModes() {
     return el("a", {
       href: `/review?${view}`, text: title, "aria-current": name === mode() ? "page" : null,
       onclick: (/** @type {MouseEvent} */ event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+        if (elsewhere(event)) return;
         event.preventDefault();
         go({ mode: name, photo: null, compare: null });
         void begin();
@@ -346,7 +349,7 @@ async function openCompare(together, known = false) {
 }
 
 function closeCompare() {
-  const chosen = ids.indexOf(/** @type {never} */ (compare.ids[0] ?? 0));
+  const chosen = rankOf(compare.ids[0]);
   byId("compare").hidden = true;
   byId("stage").classList.remove("comparing");
   compare.close();
@@ -366,7 +369,7 @@ function challenge(step) {
   const pane = Math.max(1, compare.active);
   compare.active = pane;
   const shown = compare.ids;
-  let rank = ids.indexOf(/** @type {never} */ (shown[pane] ?? 0));
+  let rank = rankOf(shown[pane]);
   do rank += step; while (rank >= 0 && rank < ids.length && shown.includes(Number(ids[rank])));
   if (rank < 0 || rank >= ids.length) return;
   const challenger = Number(ids[rank]);
@@ -384,7 +387,7 @@ function panes(step) {
   const shown = compare.ids;
   if (step < 0 && shown.length > 2) return void change(shown.slice(0, -1));
   if (step < 0 || shown.length >= MOST) return;
-  const last = ids.indexOf(/** @type {never} */ (shown[shown.length - 1] ?? 0));
+  const last = rankOf(shown.at(-1));
   for (let rank = last + 1; rank < ids.length; rank += 1) {
     const one = Number(ids[rank]);
     if (shown.includes(one)) continue;
@@ -396,9 +399,8 @@ function panes(step) {
 function comparingKey(key, event) {
   const chosen = Number(compare.id);
   const pane = compare.panes[compare.active];
-  const arrows = /** @type {Record<string, [number, number]>} */ ({ left: [-PAN, 0], right: [PAN, 0], up: [0, -PAN], down: [0, PAN] });
   if (key === "?") showKeys(COMPARE_KEYS);
-  else if (event.shiftKey && arrows[key]) pane?.zoom.pan(...arrows[key]);
+  else if (event.shiftKey && ARROWS[key]) pane?.zoom.pan(...ARROWS[key]);
   else if (key === "right" || key === "space") challenge(1);
   else if (key === "left") challenge(-1);
   else if (key === "down") compare.turn(1);
@@ -433,8 +435,7 @@ function stamp(rating) {
 
 /** @param {string} key @param {KeyboardEvent} event */
 function zoomedKey(key, event) {
-  const arrows = /** @type {Record<string, [number, number]>} */ ({ left: [-PAN, 0], right: [PAN, 0], up: [0, -PAN], down: [0, PAN] });
-  if (arrows[key] && !event.shiftKey) return zoom.pan(...arrows[key]), true;
+  if (ARROWS[key] && !event.shiftKey) return zoom.pan(...ARROWS[key]), true;
   if (key === "escape") return unzoom(), true;
   if (key === "+" || key === "-") return zoom.by(key === "+" ? 1.4 : 1 / 1.4), true;
   return false;
@@ -472,7 +473,7 @@ onKey((key, event) => {
 /** What is taken back is shown. */
 async function takeBack() {
   const [reverted] = await undo();
-  const rank = reverted === undefined ? -1 : ids.indexOf(/** @type {never} */ (reverted));
+  const rank = rankOf(reverted);
   if (rank >= 0) await to(rank);
 }
 
@@ -494,7 +495,7 @@ on("removed", ({ ids: gone }) => {
   if (!around(ids.length).some((one) => away.has(one))) return;
   const here = id();
   ids = /** @type {Uint32Array} */ (ids.filter((/** @type {number} */ one) => !away.has(one)));
-  const rank = ids.indexOf(/** @type {never} */ (here));
+  const rank = rankOf(here);
   at = rank >= 0 ? rank : Math.min(at, Math.max(0, ids.length - 1));
   void show();
 });

@@ -3,7 +3,7 @@ import { discard, pick, rate, reject, retry, undo } from "../core/actions.js";
 import { get, put } from "../core/api.js";
 import { button, byId, count, counted, el, field } from "../core/dom.js";
 import { onKey } from "../core/keys.js";
-import { listen, on } from "../core/live.js";
+import { listen, onAny } from "../core/live.js";
 import { learn, onPhotos, want } from "../core/photos.js";
 import { showKeys } from "../parts/dialog.js";
 import { setUpHistory } from "../parts/masthead.js";
@@ -118,10 +118,6 @@ onKey((key) => {
   return false;
 });
 
-offer.element.addEventListener("click", (event) => {
-  const card = event.target instanceof Element ? event.target.closest(".card") : null;
-  if (card && !(event.target instanceof Element && event.target.closest("button"))) /** @type {HTMLElement} */ (card).focus();
-});
 field("threshold").addEventListener("input", () => { if (taste) preview(Number(field("threshold").value), taste.matches_at); });
 field("threshold").addEventListener("change", () => void choose(Number(field("threshold").value)));
 field("auto").addEventListener("change", () => void choose(field("auto").checked ? "auto" : Number(field("threshold").value)));
@@ -130,9 +126,7 @@ onPhotos((ids) => {
   offer.refresh(ids);
   want(offer.cards.map((card) => card.id));
 });
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let soon;
-for (const kind of /** @type {const} */ (["taste", "scores", "decisions", "resync"])) on(kind, () => { clearTimeout(soon); soon = setTimeout(() => void load(), 250); });
+onAny(["taste", "scores", "decisions", "resync"], () => void load(), 250);
 setUpHistory();
 void load();
 void offerMore();

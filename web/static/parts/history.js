@@ -1,5 +1,7 @@
 // What was decided when: the history, one action taken back, or everything as it was at a date, shown before it is done.
+import { undo } from "../core/actions.js";
 import { get, post, session } from "../core/api.js";
+import { acted } from "../core/decisions.js";
 import { button, count, counted, el } from "../core/dom.js";
 import { openDialog } from "./dialog.js";
 import { complain, toast } from "./toast.js";
@@ -57,15 +59,7 @@ export function showHistory({ photo, ids } = {}) {
 function line(action, refresh) {
   const [first] = action.changes;
   const thumbs = [...new Map(action.changes.map((change) => [change.photo_id, change])).values()].slice(0, 5);
-  const back = async () => {
-    try {
-      const { reverted, kept } = await post("/api/undo", { action_id: action.action_id, session });
-      toast(`Put back for ${counted(reverted.length, "photograph")}.${kept.length ? ` ${count(kept.length)} changed since and stayed.` : ""}`);
-      refresh();
-    } catch (error) {
-      complain(error);
-    }
-  };
+  const back = () => undo(action.action_id).then(refresh);
   const words = first ? `${described(first)}${action.photos > 1 ? `, ${counted(action.photos, "photograph")}` : first.filename ? `, ${first.filename}` : ""}` : counted(action.photos, "photograph");
   return el("li", { class: action.undone ? "undone" : null },
     el("span", { class: "thumbs" }, ...thumbs.filter((one) => one.thumb_url).map((one) => el("img", { src: one.thumb_url, alt: "", loading: "lazy", height: 40 }))),
@@ -111,7 +105,8 @@ function shown(found, moment, ids, done) {
   if (!found.changes) return [el("p", { text: "Nothing was decided since then: nothing would change." })];
   const restore = async () => {
     try {
-      const { reverted } = await post("/api/undo", { as_of: moment, session, ...(ids && { ids }) });
+      const { action_id: action, reverted } = await post("/api/undo", { as_of: moment, session, ...(ids && { ids }) });
+      acted(action);
       toast(`Put back for ${counted(reverted.length, "photograph")}. It stands in the history and can be taken back.`);
       done();
     } catch (error) {

@@ -1,7 +1,7 @@
 // One dropped picture, answered with a museum placard as soon as it is developed.
 import { get, post } from "../core/api.js";
 import { byId, el, field } from "../core/dom.js";
-import { on } from "../core/live.js";
+import { onAny } from "../core/live.js";
 import { complain } from "./toast.js";
 
 /** @type {string | null} where to ask what became of the picture */
@@ -18,7 +18,7 @@ export function setUpDrop() {
     if (file) void hang(file);
   });
   field("file").addEventListener("change", () => { const file = field("file").files?.[0]; if (file) void hang(file); });
-  for (const kind of /** @type {const} */ (["photos", "removed", "scores"])) on(kind, () => { if (current) look().catch(complain); });
+  onAny(["photos", "removed", "scores"], () => { if (current) look().catch(complain); });
 }
 
 /** @param {File} file */

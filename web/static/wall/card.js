@@ -93,6 +93,11 @@ export class Card {
   }
 }
 
+/** The card that an event happened in. @param {EventTarget | null} target @returns {HTMLElement | null} */
+export function cardOf(target) {
+  return target instanceof Element ? target.closest(".card") : null;
+}
+
 /** What a screen reader says of it. @param {Item} item */
 export function spoken(item) {
   return [

@@ -1,7 +1,7 @@
 // A few cards in a row of their own: an offer to rate, the frames of a burst. Arrow keys move, the card in focus is meant.
 import { el } from "../core/dom.js";
 import { photo } from "../core/photos.js";
-import { Card } from "./card.js";
+import { Card, cardOf } from "./card.js";
 
 const WIDTH_PX = 240;
 
@@ -12,6 +12,9 @@ export class CardRow {
     /** @type {Card[]} */
     this.cards = [];
     this.element = el("div", { class: "card-row", role: "list", "aria-label": label });
+    this.element.addEventListener("click", ({ target }) => {
+      if (!(target instanceof Element && target.closest("button"))) cardOf(target)?.focus();
+    });
   }
 
   /** @param {number[]} ids */
