@@ -13,9 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from domain import burst_intent
+from domain.burst_intent import Look, Sequence
+
 TABLE = np.dtype([("photo_id", "<i8"), ("at_us", "<i8"), ("body", "<i8"), ("focus", "<f4"), ("focus_noise", "<f4")])
 """One row a photo. `at_us`: microseconds of `DateTimeOriginal`, `NO_TIME` where the camera left none. `body`: a number
 for the camera body. `focus`: NaN unknown. `focus_noise` (one standard error) may be absent: then only equals tie."""
+INTENT_TABLE = np.dtype(TABLE.descr + burst_intent.FIELDS)
+"""The same with what tells intent (`domain.burst_intent.FIELDS`)."""
 
 NO_TIME = np.iinfo(np.int64).min
 KEEPER, OTHER, TIE = 1, 0, -1
@@ -40,14 +45,59 @@ def detect(
     Keeper is 1 for the frame with the highest focus and 0 for others; frames that no measurement can tell from the
     best are -1, and then there is no keeper.
     """
+    order = _checked_order(table, features)
+    return _answer(_bursts(table, features, order, threshold, gap_s, longest_s), table)
+
+
+def find(
+    table: NDArray[Any],
+    features: NDArray[Any],
+    threshold: float,
+    gap_s: float,
+    look: Look | None = None,
+    longest_s: float = LONGEST_S,
+) -> Int:
+    """Bursts, and sequences that were meant as a whole: int64 (m, 4), the columns of `detect` and the intent.
+
+    `table`: fields of `INTENT_TABLE`. Intent: `NO_INTENT` for a burst, else a key of `burst_intent.INTENTS`; such a
+    sequence has no keeper, and none of its frames is in a burst. `look` gives a frame's grey thumbnail by its row.
+    """
+    order = _checked_order(table, features)
+    meant = burst_intent.sequences(table, features, order, threshold, gap_s, look)
+    taken = np.zeros(len(table), bool)
+    for sequence in meant:
+        taken[sequence.rows] = True
+    bursts = _bursts(table, features, order[~taken[order]], threshold, gap_s, longest_s)
+    return _merged(bursts, meant, order, table)
+
+
+def _checked_order(table: NDArray[Any], features: NDArray[Any]) -> Int:
     if len(table) != len(features):
         raise ValueError(f"{len(table)} rows but {len(features)} vectors")
-    order = _capture_order(table)
+    return _capture_order(table)
+
+
+def _bursts(
+    table: NDArray[Any], features: NDArray[Any], order: Int, threshold: float, gap_s: float, longest_s: float
+) -> list[Int]:
+    """Rows of each group, the groups in capture order."""
     at, body = table["at_us"][order], table["body"][order]
     starts, stops = _runs(at, body, int(gap_s * 1e6))
     groups = list(_alike(starts, stops, order, at, features, threshold, gap_s, longest_s))
     groups.sort(key=lambda m: (int(m[0]), int(m[-1])))
-    return _answer([order[m] for m in groups], table)
+    return [order[m] for m in groups]
+
+
+def _merged(bursts: list[Int], meant: list[Sequence], order: Int, table: NDArray[Any]) -> Int:
+    """Bursts and sequences in capture order, under one numbering."""
+    place = np.empty(len(table), np.int64)
+    place[order] = np.arange(len(order))
+    every = [(burst_intent.NO_INTENT, rows) for rows in bursts] + [(s.intent, s.rows) for s in meant]
+    every.sort(key=lambda pair: (int(place[pair[1][0]]), int(place[pair[1][-1]])))
+    answer = _answer([rows for _, rows in every], table)
+    intent = np.repeat(np.array([i for i, _ in every], np.int64), [len(rows) for _, rows in every])
+    answer[intent != burst_intent.NO_INTENT, 2] = OTHER
+    return np.column_stack([answer, intent]).astype(np.int64)
 
 
 def _capture_order(table: NDArray[Any]) -> Int:
