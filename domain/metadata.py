@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from domain.stars import MAX_SIDECAR_BYTES, Stars, is_number, stars_of
+
 CapturedSource = Literal["DateTimeOriginal", "DateTimeDigitized", "DateTime"]
-Stars = Literal[-1, 1, 2, 3, 4, 5]
 
 MAX_TAGS = 600
 MAX_TEXT = 500
 MAX_NUMBERS = 16
-MAX_SIDECAR_BYTES = 16 << 20
 _CRW = "image/x-canon-crw"
 _BINARY_TYPES = frozenset(("Undefined", "Byte", "SByte", "Invalid"))
 _BINARY_LIMIT = 64
@@ -155,23 +155,6 @@ def _offset_min(value: object) -> int | None:
 # --- ratings ------------------------------------------------------------------------------------------------------
 
 
-def stars_of(text: str) -> Stars | None:
-    """`xmp:Rating`: 1..5, -1 (or below) reject, 0 none. Some programs write `3.0`."""
-    if not _is_number(text):
-        return None
-    value = round(float(text))
-    if value < 0:
-        return -1
-    return min(value, 5) or None  # type: ignore[return-value]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return abs(float(text)) < float("inf")
-    except ValueError:
-        return False
-
-
 def sidecar_rating(sidecars: Sequence[Path]) -> tuple[bool, Rating | None]:
     """(whether a sidecar speaks of a rating, the rating). Of several the one saved last speaks."""
     spoken = [(modified, stars) for path in sidecars if (found := _sidecar_stars(path)) for modified, stars in [found]]
@@ -195,7 +178,7 @@ def _sidecar_stars(path: Path) -> tuple[int, Stars | None] | None:
         rating = _xmp_rating(image)
     except Exception:  # a broken sidecar says nothing
         return None
-    return None if rating is None or not _is_number(rating) else (info.st_mtime_ns, stars_of(rating))
+    return None if rating is None or not is_number(rating) else (info.st_mtime_ns, stars_of(rating))
 
 
 def _xmp_rating(image: Any) -> str | None:
