@@ -88,11 +88,11 @@ class TasteParams(Part):
 
 
 class BurstsParams(Part):
-    """Find bursts in matrices on the shared disk.
+    """Find bursts and intended sequences in matrices on the shared disk.
 
-    `features_path`: float16 (n, d) unit vectors in capture order. `table_path`: a `.npy` structured array with
-    `photo_id i8, at_us i8 (microseconds), body i8 (hash of camera body), focus f4, focus_noise f4 (NaN unknown)`.
-    `groups_path`: where the consumer writes its answer, int64 (m, 3): photo_id, group number, keeper (0/1/-1 tie).
+    `features_path`: float16 (n, d) unit vectors in capture order. `table_path`: a `.npy` structured array, the fields
+    of `domain.bursts.INTENT_TABLE`. `groups_path`: where the consumer writes its answer, int64 (m, 4): photo_id, group
+    number, keeper (0/1/-1 tie), intent (0 none, keys of `domain.burst_intent.INTENTS`).
     """
 
     encoder: str
@@ -100,7 +100,10 @@ class BurstsParams(Part):
     table_path: str
     groups_path: str
     threshold: float
+    """Cosine; 0: the encoder's own."""
     gap_s: float
+    thumbs: str | None = None
+    """Where thumbnails lie, with `{folder:06d}`, `{photo_id}` and `{generation}`; `folder` is `photo_id // 1000`."""
 
 
 PARAMS: dict[Stage, type[Part]] = {

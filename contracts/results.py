@@ -222,8 +222,19 @@ class TastePayload(Part):
 
 
 class BurstsPayload(Part):
+    """What was found with which parameters; the groups themselves lie on the shared disk."""
+
     groups: int
+    """Bursts, without the intended sequences."""
     photos: int
+    """Frames in them."""
+    ties: int = 0
+    """Bursts without a keeper."""
+    brackets: int = 0
+    focus_stacks: int = 0
+    panoramas: int = 0
+    threshold: float = 0.0
+    gap_s: float = 0.0
 
 
 PAYLOADS: dict[Stage, type[BaseModel]] = {

@@ -103,12 +103,14 @@ class _Frames:
         self._structure = lru_cache(maxsize=64)(self._structured)
 
     def says(self, bit: int) -> NDArray[np.bool_]:
-        return (self.said & bit) != 0
+        said: NDArray[np.bool_] = (self.said & bit) != 0
+        return said
 
     def both(self, bit: int) -> NDArray[np.bool_]:
         """Pairs whose frames both say so."""
         said = self.says(bit)
-        return said[:-1] & said[1:] & self.linked
+        pairs: NDArray[np.bool_] = said[:-1] & said[1:] & self.linked
+        return pairs
 
     def step(self, values: Float) -> Float:
         """By how much each pair differs; 0 where one is unknown."""

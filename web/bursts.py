@@ -1,103 +1,156 @@
-"""Burst groups as they were found, and keeping the best frame of each."""
+"""Burst groups as they were found, what was decided about them, and what keeping the best of each would do."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
-from contracts.events import Event
-from web import events, jobs
+from web import burst_preview, jobs
 from web.database import Connection
-from web.decisions import Change, Outcome, apply_decisions
 from web.errors import RequestError
-from web.items import items
+from web.items import captions, items
 
-_GROUPS = """
-SELECT g.id, g.tie, array_agg(m.photo_id ORDER BY p.focus_score DESC NULLS LAST, m.photo_id) AS ids,
-       min(m.photo_id) FILTER (WHERE m.keeper) AS keeper
-FROM burst_groups g JOIN burst_members m ON m.group_id = g.id JOIN photos p ON p.id = m.photo_id
-WHERE g.id > $1 AND ($2::bigint IS NULL OR g.id = $2) GROUP BY g.id ORDER BY g.id LIMIT $3
+State = Literal["open", "kept", "whole", "intended"]
+"""open: to decide; kept: the best is in front of the others; whole: all were kept, never offered again; intended: an
+exposure bracket, a focus stack, a panorama."""
+STATES: tuple[State, ...] = get_args(State)
+
+# `best` is the frame to keep: the chosen one, else the one that the person likes most (picked, then stars, none
+# counting as three), else the sharpest. NULL where that leaves several, which is decided by eye. A frame waits as well
+# when the one that it stands behind was rejected since.
+_SUMMED = """
+SELECT g.id, g.tie, g.intent, s.*, coalesce(s.chosen, CASE WHEN s.most = 1 THEN s.liked ELSE s.measured END) AS best,
+       CASE WHEN s.whole THEN 'whole' WHEN g.intent IS NOT NULL AND s.chosen IS NULL THEN 'intended'
+            WHEN s.waiting = 0 OR s.standing < 2 THEN 'kept' ELSE 'open' END AS state
+FROM burst_groups g CROSS JOIN LATERAL (
+    SELECT count(*) AS frames, count(*) FILTER (WHERE NOT f.rejected) AS standing,
+        count(*) FILTER (WHERE NOT f.rejected AND (f.front IS NULL OR f.lost)) AS waiting,
+        coalesce(bool_and(f.front = 0), false) AS whole,
+        min(f.photo_id) FILTER (WHERE f.front = f.photo_id AND NOT f.rejected) AS chosen,
+        min(f.photo_id) FILTER (WHERE f.keeper AND f.top) AS measured,
+        min(f.photo_id) FILTER (WHERE f.top) AS liked, count(*) FILTER (WHERE f.top) AS most,
+        array_agg(f.photo_id ORDER BY f.focus DESC NULLS LAST, f.photo_id) AS ids,
+        array_agg(f.photo_id ORDER BY f.photo_id) FILTER (WHERE f.rejected) AS away
+    FROM (
+        SELECT m.photo_id, m.keeper, r.rejected, r.focus, d.burst_front AS front,
+            NOT r.rejected AND rank() OVER (ORDER BY r.rejected, r.picked DESC, coalesce(r.rating, 3) DESC) = 1 AS top,
+            EXISTS (SELECT FROM burst_members o JOIN gallery w ON w.photo_id = o.photo_id
+                    WHERE o.photo_id = d.burst_front AND o.group_id = m.group_id AND w.rejected) AS lost
+        FROM burst_members m JOIN gallery r ON r.photo_id = m.photo_id AND NOT r.discarded
+        LEFT JOIN decisions d ON d.photo_id = m.photo_id WHERE m.group_id = g.id
+    ) f
+) s WHERE s.frames > 1
 """
 
 
-async def groups(connection: Connection, *, after: int, limit: int) -> list[dict[str, Any]]:
+async def groups(connection: Connection, *, state: State | None, after: int, limit: int) -> list[dict[str, Any]]:
     """Groups by id, each with its items, sharpest focus first. `keeper_id` is None while it is a tie."""
-    rows = await connection.fetch(_GROUPS, after, None, limit)
+    rows = await connection.fetch(
+        f"SELECT * FROM ({_SUMMED}) s WHERE s.id > $1 AND ($2::text IS NULL OR s.state = $2) ORDER BY s.id LIMIT $3",
+        after, state, limit,
+    )  # fmt: skip
     shown = {item["id"]: item for item in await items(connection, [i for row in rows for i in row["ids"]])}
     return [
-        {"id": r["id"], "tie": r["tie"], "keeper_id": r["keeper"], "photos": [shown[i] for i in r["ids"] if i in shown]}
-        for r in rows
+        {
+            "id": row["id"],
+            "state": row["state"],
+            "intent": row["intent"],
+            "tie": row["best"] is None,
+            "keeper_id": None if row["state"] in ("whole", "intended") else row["best"],
+            "photos": [shown[i] for i in row["ids"] if i in shown],
+        }
+        for row in rows
     ]
 
 
+async def group(connection: Connection, group_id: int) -> Any:
+    """One group's row: ids, best, state, intent, away (rejected). Raises RequestError 404."""
+    row = await connection.fetchrow(f"SELECT * FROM ({_SUMMED}) s WHERE s.id = $1", group_id)
+    if row is None:
+        raise RequestError(404, f"There is no burst {group_id}. Bursts were perhaps looked for again; reload the page.")
+    return row
+
+
 async def totals(connection: Connection) -> dict[str, int]:
-    """`groups`, those that are `ties`, their `frames`, and the `rest`: frames that keeping the best of every burst
-    would reject."""
+    """Groups by state and their `frames`; of the open ones the `ties`, and `rest`: frames that keeping the best of
+    every burst would put behind it."""
     row = await connection.fetchrow(
-        """WITH g AS (
-               SELECT m.group_id, bool_or(m.keeper) AS settled, count(*) AS frames,
-                      count(*) FILTER (WHERE NOT m.keeper AND NOT r.rejected) AS rest
-               FROM burst_members m JOIN gallery r ON r.photo_id = m.photo_id GROUP BY m.group_id
-           )
-           SELECT count(*) AS groups, count(*) FILTER (WHERE NOT settled) AS ties,
-                  coalesce(sum(frames), 0)::int AS frames, coalesce(sum(rest) FILTER (WHERE settled), 0)::int AS rest
-           FROM g"""
+        f"""SELECT count(*) AS groups, coalesce(sum(frames), 0)::int AS frames,
+                {", ".join(f"count(*) FILTER (WHERE state = '{state}') AS {state}" for state in STATES)},
+                count(*) FILTER (WHERE state = 'open' AND best IS NULL) AS ties,
+                coalesce(sum(standing - 1) FILTER (WHERE state = 'open' AND best IS NOT NULL), 0)::int AS rest
+            FROM ({_SUMMED}) s"""
     )
     return dict(row)
 
 
-async def detect(connection: Connection, threshold: float | None, gap_s: float | None) -> None:
-    """Looks for bursts in the whole archive; what is not given is the setting's."""
+async def to_keep(connection: Connection, *, after: int = 0, limit: int | None = None) -> list[Any]:
+    """Rows of the open groups whose best frame is known, by id."""
+    rows: list[Any] = await connection.fetch(
+        f"""SELECT s.id, s.best, s.ids, s.away FROM ({_SUMMED}) s
+            WHERE s.id > $1 AND s.state = 'open' AND s.best IS NOT NULL ORDER BY s.id LIMIT $2""",
+        after, limit,
+    )  # fmt: skip
+    return rows
+
+
+async def plan(connection: Connection, *, after: int, limit: int) -> dict[str, Any]:
+    """What keeping the best everywhere would do: the counts, and each group with its best frame and the rest."""
+    rows = await to_keep(connection, after=after, limit=limit)
+    said = await captions(connection, [i for row in rows for i in row["ids"]])
+    listed = [
+        {
+            "id": row["id"],
+            "best": {"id": row["best"]} | said[row["best"]],
+            "rest": [{"id": i} | said[i] for i in row["ids"] if i != row["best"] and i not in (row["away"] or ())],
+        }
+        for row in rows
+    ]
+    counted = await totals(connection)
+    return {
+        "items": listed,
+        "next_after": rows[-1]["id"] if len(rows) == limit else None,
+        "groups": counted["open"] - counted["ties"],
+        "rest": counted["rest"],
+        "ties": counted["ties"],
+        "intended": counted["intended"],
+    }
+
+
+async def detect(
+    connection: Connection, threshold: float | None, gap_s: float | None, *, preview: bool = False
+) -> None:
+    """Looks for bursts in the whole archive; what is not given is the setting's. A preview only counts."""
     given = {"threshold": threshold, "gap_s": gap_s}
+    params = {name: value for name, value in given.items() if value is not None}
+    if preview:
+        await burst_preview.request(connection, params)
+        return
     async with connection.transaction():
-        await jobs.request_single(connection, "bursts", params={k: v for k, v in given.items() if v is not None})
+        await jobs.request_single(connection, "bursts", params=params)
 
 
-async def keep_best(
-    connection: Connection,
-    group_id: int,
-    *,
-    keeper_id: int | None,
-    reject_rest: bool,
-    action_id: uuid.UUID | None,
-    session: str | None,
-) -> Outcome:
-    """Settles the keeper of a group (a tie needs `keeper_id`) and, if asked, rejects the other frames."""
-    rows = await connection.fetch(_GROUPS, group_id - 1, group_id, 1)
-    if not rows:
-        raise RequestError(404, f"There is no burst {group_id}. Bursts were perhaps looked for again; reload the page.")
-    row = rows[0]
-    best = keeper_id or row["keeper"]
-    if best is None:
-        raise RequestError(409, "The sharpest frames of this burst are a tie. Choose the one to keep.")
-    if best not in row["ids"]:
-        raise RequestError(422, f"Photograph {best} is not a frame of burst {group_id}.")
-    await _settle(connection, [group_id], [best])
-    if not reject_rest:
-        return Outcome(action_id or uuid.uuid4())
-    rest = [i for i in row["ids"] if i != best]
-    return await apply_decisions(connection, rest, Change(rejected=True), action_id=action_id, session=session)
+async def note_new_vectors(connection: Connection) -> None:
+    """Bursts are looked for once the embedding that goes on now has come to its end."""
+    await connection.execute(
+        """INSERT INTO preferences AS p VALUES ($1, 'true') ON CONFLICT (key) DO UPDATE SET value = 'true'
+           WHERE p.value <> 'true'""",
+        _WANTED,
+    )
 
 
-async def keep_best_everywhere(
-    connection: Connection, *, reject_rest: bool, action_id: uuid.UUID | None, session: str | None
-) -> tuple[Outcome, int]:
-    """The same for every group that has a keeper; returns how many groups are a tie and were left alone."""
-    rows = await connection.fetch(_GROUPS, 0, None, 1_000_000)
-    rest = [i for row in rows if row["keeper"] is not None for i in row["ids"] if i != row["keeper"]]
-    ties = sum(row["keeper"] is None for row in rows)
-    if not reject_rest:
-        return Outcome(action_id or uuid.uuid4()), ties
-    outcome = await apply_decisions(connection, rest, Change(rejected=True), action_id=action_id, session=session)
-    return outcome, ties
-
-
-async def _settle(connection: Connection, group_ids: Sequence[int], keepers: Sequence[int]) -> None:
+async def detect_when_embedded(connection: Connection) -> None:
+    """After an import: looks for bursts when vectors are new and no photograph waits for one any more."""
     async with connection.transaction():
-        await connection.execute("UPDATE burst_groups SET tie = false WHERE id = ANY ($1)", list(group_ids))
-        await connection.execute(
-            "UPDATE burst_members SET keeper = photo_id = ANY ($2) WHERE group_id = ANY ($1)",
-            list(group_ids), list(keepers),
-        )  # fmt: skip
-        await events.publish(connection, [Event(kind="bursts", data={})])
+        due = await connection.fetchval(
+            """UPDATE preferences SET value = 'false' WHERE key = $1 AND value = 'true' AND NOT EXISTS (
+                   SELECT FROM jobs WHERE stage IN ('embed', 'convert')
+                       -- Photographs of a drive that is unplugged wait too, with a later moment; nobody waits for them.
+                       AND (status = 'queued' OR status = 'due' AND available_at <= now()))
+               RETURNING true""",
+            _WANTED,
+        )
+        if due:
+            await jobs.request_single(connection, "bursts")
+
+
+_WANTED = "bursts_wanted"

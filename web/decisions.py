@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from web import events, jobs, registration, scoring
 from web.database import Connection
 from web.tags import write_effective_tags
 
-FIELDS = ("rating", "manual_match", "rejected", "project", "tags_added", "tags_removed")
+FIELDS = ("rating", "manual_match", "rejected", "project", "tags_added", "tags_removed", "burst_front")
 IDS_AT_MOST = 200_000
 _TRIES = 4
 _T = TypeVar("_T")
@@ -110,6 +110,31 @@ async def _apply(
     return Outcome(action_id, changed, [i for i in photo_ids if i not in known])
 
 
+async def apply_values(
+    connection: Connection,
+    values: Mapping[int, Mapping[str, Any]],
+    *,
+    action_id: uuid.UUID | None = None,
+    session: str | None = None,
+) -> Outcome:
+    """Sets each photo's own values of `FIELDS` (no project, no tags), as one action."""
+    action = action_id or uuid.uuid4()
+
+    async def work() -> Outcome:
+        before = await _earlier(connection, action)
+        if before is not None:
+            return Outcome(action, before, repeated=True)
+        rows = await lock_decisions(connection, values)
+        for row in rows:
+            row.new = row.old | dict(values[row.photo_id])
+        await write_decisions(connection, rows, action, session, touched={f for v in values.values() for f in v})
+        known = {row.photo_id for row in rows}
+        changed = [row.photo_id for row in rows if row.differences()]
+        return Outcome(action, changed, [i for i in values if i not in known])
+
+    return await in_one_transaction(connection, work)
+
+
 async def _earlier(connection: Connection, action_id: uuid.UUID) -> list[int] | None:
     """The photos that this action changed, if it was applied before."""
     await wait_in_line(connection, action_id)
@@ -129,7 +154,8 @@ async def _project(connection: Connection, name: str | None) -> dict[str, Any] |
 
 
 _LOCK = """
-SELECT d.photo_id, d.rating, d.manual_match, d.rejected, d.project_id, p.name AS project, d.tags_added, d.tags_removed
+SELECT d.photo_id, d.rating, d.manual_match, d.rejected, d.project_id, p.name AS project, d.tags_added, d.tags_removed,
+       d.burst_front
 FROM decisions d LEFT JOIN projects p ON p.id = d.project_id
 WHERE d.photo_id = ANY ($1::bigint[]) ORDER BY d.photo_id FOR UPDATE OF d
 """
@@ -183,13 +209,14 @@ def _touched(change: Change) -> set[str]:
 
 _SAVE = """
 UPDATE decisions d SET rating = r.rating, manual_match = r.manual_match, rejected = r.rejected,
-    project_id = r.project_id, tags_added = r.tags_added, tags_removed = r.tags_removed, updated_at = now(),
+    project_id = r.project_id, tags_added = r.tags_added, tags_removed = r.tags_removed,
+    burst_front = r.burst_front, updated_at = now(),
     rating_source = CASE WHEN 'rating' = ANY ($2) THEN 'person' ELSE d.rating_source END,
     manual_match_source = CASE WHEN 'manual_match' = ANY ($2) THEN 'person' ELSE d.manual_match_source END,
     rejected_source = CASE WHEN 'rejected' = ANY ($2) THEN 'person' ELSE d.rejected_source END,
     project_source = CASE WHEN 'project' = ANY ($2) THEN 'person' ELSE d.project_source END
 FROM jsonb_to_recordset($1) AS r (photo_id bigint, rating smallint, manual_match boolean, rejected boolean,
-    project_id int, tags_added text[], tags_removed text[])
+    project_id int, tags_added text[], tags_removed text[], burst_front bigint)
 WHERE d.photo_id = r.photo_id
 """
 

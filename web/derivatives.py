@@ -26,6 +26,12 @@ def derivative_path(derivatives: Path, photo_id: int, generation: int, kind: Kin
     return derivatives / derivative_name(photo_id, generation, kind)
 
 
+def thumbnail_pattern(derivatives: Path) -> str:
+    """The path of any thumbnail, to be filled in with `folder` (photo_id // 1000), `photo_id` and `generation`."""
+    escaped = str(derivatives).replace("{", "{{").replace("}", "}}")
+    return f"{escaped}/{{folder:06d}}/{{photo_id}}-{{generation}}{_ENDINGS['thumb']}"
+
+
 def tiles_path(derivatives: Path, photo_id: int, generation: int) -> Path:
     """The folder of a rendering's tiles, if it has any."""
     return tiles_folder(derivative_path(derivatives, photo_id, generation, "render"))

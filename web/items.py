@@ -17,7 +17,8 @@ SELECT p.id, r.path AS root, p.rel_path, p.derivative_generation, p.width, p.hei
        ARRAY(SELECT tag FROM photo_tags t WHERE t.photo_id = p.id ORDER BY tag) AS tags,
        d.rating, d.rating_source, coalesce(d.manual_match, false) AS manual_match, g.is_match, g.preference, g.vibe,
        g.burst_group, pr.name AS project, g.status, g.rejected, g.seen, g.discarded, g.tabs,
-       coalesce(b.keeper, false) AS burst_keeper
+       CASE WHEN d.burst_front IS NULL THEN coalesce(b.keeper, false) ELSE d.burst_front = p.id END AS burst_keeper,
+       bg.intent AS burst_intent
 FROM gallery g
 JOIN photos p ON p.id = g.photo_id
 JOIN library_roots r ON r.id = p.root_id
@@ -25,6 +26,7 @@ LEFT JOIN photo_metadata m ON m.photo_id = p.id
 LEFT JOIN decisions d ON d.photo_id = p.id
 LEFT JOIN projects pr ON pr.id = d.project_id
 LEFT JOIN burst_members b ON b.photo_id = p.id
+LEFT JOIN burst_groups bg ON bg.id = b.group_id
 WHERE g.photo_id = ANY ($1::bigint[])
 """
 
@@ -114,6 +116,7 @@ def _item(row: Any, jobs: list[Any]) -> dict[str, Any]:
         "seen": row["seen"],
         "discarded": row["discarded"],
         "burst_keeper": row["burst_keeper"],
+        "burst_intent": row["burst_intent"],
         "tabs": [tab for tab, bit in TAB_BITS.items() if row["tabs"] & bit],
         "thumb_width": row["thumb_width"],
         "thumb_height": row["thumb_height"],

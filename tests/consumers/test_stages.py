@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from consumers.bursts import Bursts
@@ -24,11 +25,14 @@ from consumers.taste import Taste
 from contracts.claims import ClaimCheck
 from contracts.results import BurstsPayload, ConvertPayload, EmbedPayload, RenderPayload, ScanPayload, TastePayload
 from contracts.settings import Settings
+from domain.bursts import INTENT_TABLE
+from domain.imaging.hashes import perceptual_hash
 from tests.consumers.broker import claim
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUNDLED = "efficientnet-lite2"
 TINY = "ViT-S-32-alt/random"
+Array = NDArray[Any]
 
 
 def run(worker: StageWorker, *claims: ClaimCheck) -> dict[int, Any]:
@@ -219,19 +223,50 @@ def test_taste_learns_from_the_matrices_on_disk(tmp_path: Path, settings: Settin
     assert np.corrcoef(vectors @ weights, liked)[0, 1] > 0.7
 
 
+def _burst_params(folder: Path, table: Array, vectors: Array, **more: Any) -> dict[str, Any]:
+    np.save(folder / "features.npy", vectors)
+    np.save(folder / "table.npy", table)
+    paths = {f"{name}_path": str(folder / f"{name}.npy") for name in ("features", "table", "groups")}
+    return paths | {"encoder": BUNDLED, "threshold": 0.0, "gap_s": 5.0} | more
+
+
+def _shots(n: int) -> Array:
+    table = np.zeros(n, INTENT_TABLE)
+    table["photo_id"], table["at_us"], table["focus"] = np.arange(n), np.arange(n) * 2_000_000, np.arange(n)
+    for name in ("exposure_ev", "bias_ev", "focal_mm", "distance_m"):
+        table[name] = np.nan
+    return table
+
+
 def test_bursts_are_found_in_the_matrices_on_disk(tmp_path: Path, settings: Settings) -> None:
     vectors = np.repeat(np.eye(3, 16, dtype=np.float16), [3, 1, 2], axis=0)
-    fields = [("photo_id", "i8"), ("at_us", "i8"), ("body", "i8"), ("focus", "f4"), ("focus_noise", "f4")]
-    rows = [(n, n * 1_000_000, 1, float(n), 0.1) for n in range(6)]
-    np.save(tmp_path / "features.npy", vectors)
-    np.save(tmp_path / "table.npy", np.array(rows, dtype=fields))
-    params = {f"{name}_path": str(tmp_path / f"{name}.npy") for name in ("features", "table", "groups")}
-    given = claim("bursts", 0, params=params | {"encoder": BUNDLED, "threshold": 0.0, "gap_s": 5.0})
+    given = claim("bursts", 0, params=_burst_params(tmp_path, _shots(6), vectors))
     payload = run(Bursts(settings), given)[0]
-    assert payload == BurstsPayload(groups=2, photos=5)
+    assert payload == BurstsPayload(groups=2, photos=5, threshold=0.9, gap_s=5.0)
     groups = np.load(tmp_path / "groups.npy", allow_pickle=False)
-    keepers = {int(photo) for photo, _, keeper in groups if keeper == 1}
+    keepers = {int(photo) for photo, _, keeper, _ in groups if keeper == 1}
     assert keepers == {2, 5}
+
+
+def test_a_panorama_is_seen_on_the_thumbnails(tmp_path: Path, settings: Settings) -> None:
+    """The last frame's thumbnail is broken: it is left out."""
+    scene = Image.effect_noise((900, 300), 80).resize((1800, 600))
+    table = _shots(5)
+    table["generation"] = 1
+    for n in range(5):
+        frame = scene.crop((300 * n, 0, 300 * n + 600, 400))
+        table["phash"][n] = perceptual_hash(frame)
+        path = tmp_path / f"000000/{n}-1.thumb.jpg"
+        path.parent.mkdir(exist_ok=True)
+        frame.resize((400, 267)).save(path)
+    path.write_bytes(b"no picture")
+    thumbs = f"{tmp_path}/{{folder:06d}}/{{photo_id}}-{{generation}}.thumb.jpg"
+    vectors = np.ones((5, 16), np.float16)
+    given = claim("bursts", 0, params=_burst_params(tmp_path, table, vectors, thumbs=thumbs))
+    payload = run(Bursts(settings), given)[0]
+    assert (payload.panoramas, payload.groups) == (1, 0)
+    groups = np.load(tmp_path / "groups.npy", allow_pickle=False)
+    assert groups[:, 0].tolist() == [0, 1, 2, 3]
 
 
 # --- what each process imports ----------------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ from contracts import topology
 from contracts.claims import BurstsParams, ClaimCheck, ConvertParams
 from contracts.reports import ClaimInHand, WorkerReport
 from contracts.settings import Settings
+from domain.shooting import BRACKETING, exposure_ev
 from tests.integration.archive import Archive
 from tests.integration.messages import converted, embedded, failure, result, scanned
-from web import imports, jobs, stages
+from web import burst_preview, imports, jobs, stages
 from web.database import Connection
+from web.derivatives import derivative_path
 from web.reconcile import reconcile
 from web.relay import sweep
 from web.relay.broker import Publisher
@@ -115,6 +117,57 @@ async def test_the_bursts_claim_carries_every_frame_with_a_camera_time_in_captur
     assert np.load(params.table_path)["photo_id"].tolist() == [early, late]
     assert np.load(params.features_path).shape == (2, 16)
     assert params.threshold == 0.5
+
+
+async def test_the_bursts_claim_says_how_neighbouring_frames_were_taken(archive: Archive, relay: Relay) -> None:
+    """Tags of a frame that stands alone are not read."""
+    root = await archive.root()
+    await archive.connection.execute(
+        "INSERT INTO encoders (name, dim, status) VALUES ('efficientnet-lite2', 16, 'active')"
+    )
+    exif = {"Exif.Photo.ExposureMode": 2, "Exif.Photo.ExposureBiasValue": -1.0, "Exif.Photo.SubjectDistance": 2.0}
+    camera = {"camera": "Test Camera", "captured_source": "DateTimeOriginal", "exif": exif}
+    facts = {"shutter_s": 8.0, "aperture": 4.0, "iso": 200, "focal_length_mm": 35.0}
+    # The first frame is exposed for eight seconds, so the second follows it at once.
+    times = [datetime(2024, 5, 1, 12, minute, second) for minute, second in ((0, 0), (0, 16), (4, 0))]
+    photos = [await archive.ready_photo(root, f"{at:%M%S}.jpg", captured_at=at, **camera, **facts) for at in times]
+    for photo in photos:
+        await archive.apply(result("embed", photo, embedded(photo)))
+    await jobs.request_single(archive.connection, "bursts", params={"gap_s": 5})
+
+    await relay.dispatcher.run_once()
+
+    [claim] = await relay.claims("bursts")
+    params = BurstsParams.model_validate(claim.params)
+    table = np.load(params.table_path)
+    assert table["photo_id"].tolist() == photos
+    assert table["said"].tolist() == [BRACKETING, BRACKETING, 0]
+    assert table["bias_ev"][:2].tolist() == [-1.0, -1.0]
+    assert (table["distance_m"][0], table["focal_mm"][0], table["exposure_s"][0]) == (2.0, 35.0, 8.0)
+    assert table["exposure_ev"][0] == exposure_ev(8.0, 4.0, 200)
+    assert np.isnan(table["bias_ev"][2])
+    thumb = (params.thumbs or "").format(folder=0, photo_id=photos[0], generation=int(table["generation"][0]))
+    assert thumb == str(derivative_path(archive.settings.derivatives_dir, photos[0], 1, "thumb"))
+
+
+async def test_a_preview_travels_beside_the_search_that_counts(archive: Archive, relay: Relay) -> None:
+    root = await archive.root()
+    await archive.connection.execute(
+        "INSERT INTO encoders (name, dim, status) VALUES ('efficientnet-lite2', 16, 'active')"
+    )
+    camera = {"camera": "Test Camera", "captured_source": "DateTimeOriginal"}
+    for n in range(2):
+        photo = await archive.ready_photo(root, f"{n}.jpg", captured_at=datetime(2024, 5, 1, 12, 0, n), **camera)
+        await archive.apply(result("embed", photo, embedded(photo)))
+    await jobs.request_single(archive.connection, "bursts", params={"threshold": 0.5})
+    await burst_preview.request(archive.connection, {"threshold": 0.7})
+
+    await relay.dispatcher.run_once()
+
+    claims = {claim.subject_id: BurstsParams.model_validate(claim.params) for claim in await relay.claims("bursts")}
+    assert {subject: params.threshold for subject, params in claims.items()} == {0: 0.5, burst_preview.SUBJECT: 0.7}
+    paths = {path for p in claims.values() for path in (p.table_path, p.features_path, p.groups_path)}
+    assert len(paths) == 6
 
 
 async def test_at_most_a_window_of_claims_is_outstanding(archive: Archive, relay: Relay) -> None:

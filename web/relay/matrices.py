@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 
 from contracts.claims import BurstsParams, TasteParams
+from contracts.exif import inflate_exif
 from contracts.settings import Settings
-from web import scoring, transit
+from domain.burst_intent import PATIENCE
+from domain.bursts import INTENT_TABLE
+from domain.shooting import Shooting, exposure_ev, shooting_of
+from web import burst_preview, scoring, transit
 from web.database import Connection
+from web.derivatives import thumbnail_pattern
 
 FEWEST_RATINGS = 5
 """Below this many rated photographs with vectors nothing is trained, and scores are taken back."""
@@ -33,16 +38,20 @@ FROM photos p JOIN embeddings e ON e.photo_id = p.id AND e.encoder_id = $1
 JOIN gallery g ON g.photo_id = p.id
 WHERE p.captured_source = 'DateTimeOriginal' AND p.status = 'ready' AND NOT g.discarded
 """
-# Rows and their number from one statement, hence from one snapshot.
+# Rows and their number from one statement, hence from one snapshot. Tags are read only where another frame of the body
+# is near in time: most of an archive is alone.
 _SHOT = f"""
-SELECT p.id, p.captured_at, p.camera, p.camera_serial, p.focus_score, p.focus_noise, e.vec,
-       (SELECT count(*) {_SHOT_ROWS}) AS n
-{_SHOT_ROWS} ORDER BY p.camera, p.camera_serial, p.captured_at, p.id
+SELECT s.*, x.exif, (SELECT count(*) {_SHOT_ROWS}) AS n FROM (
+    SELECT p.id, p.captured_at, p.camera, p.camera_serial, p.focus_score, p.focus_noise, p.shutter_s, p.aperture,
+           p.iso, p.focal_length_mm, p.phash, p.derivative_generation, e.vec,
+           p.captured_at - lag(p.captured_at + make_interval(secs => coalesce(p.shutter_s, 0))) OVER by_body
+               <= make_interval(secs => $2) IS TRUE
+           OR lead(p.captured_at) OVER by_body - p.captured_at - make_interval(secs => coalesce(p.shutter_s, 0))
+               <= make_interval(secs => $2) IS TRUE AS near
+    {_SHOT_ROWS} WINDOW by_body AS (PARTITION BY p.camera, p.camera_serial ORDER BY p.captured_at, p.id)
+) s LEFT JOIN photo_exif x ON s.near AND x.photo_id = s.id
+ORDER BY s.camera, s.camera_serial, s.captured_at, s.id
 """
-
-BURST_TABLE = np.dtype(
-    [("photo_id", "<i8"), ("at_us", "<i8"), ("body", "<i8"), ("focus", "<f4"), ("focus_noise", "<f4")]
-)
 
 
 def _or_nan(value: float | None) -> float:
@@ -89,20 +98,23 @@ async def burst_matrices(connection: Connection, settings: Settings, job: Any) -
     encoder = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
     if encoder is None or encoder["dim"] is None:
         return None
-    cursor = await connection.cursor(_SHOT, encoder["id"])
+    params = job["params"] or {}
+    gap_s = params.get("gap_s") or settings.burst_gap_s
+    cursor = await connection.cursor(_SHOT, encoder["id"], PATIENCE * gap_s)
     first = await cursor.fetch(_FETCH)
     if len(first) < 2:
         return None
-    paths = {name: transit.matrix_path(settings, "bursts", job["generation"], name) for name in _BURST_FILES}
+    label = burst_preview.transit_label(job["subject_id"])
+    paths = {name: transit.matrix_path(settings, label, job["generation"], name) for name in _BURST_FILES}
     await _write_shots(cursor, first, encoder["dim"], paths)
-    params = job["params"] or {}
     return BurstsParams(
         encoder=encoder["name"],
         features_path=str(paths["features"]),
         table_path=str(paths["table"]),
         groups_path=str(paths["groups"]),
         threshold=params.get("threshold") or settings.burst_threshold,
-        gap_s=params.get("gap_s") or settings.burst_gap_s,
+        gap_s=gap_s,
+        thumbs=thumbnail_pattern(settings.derivatives_dir),
     )
 
 
@@ -114,15 +126,32 @@ async def _write_shots(cursor: Any, rows: Sequence[Any], dim: int, paths: dict[s
     n = rows[0]["n"]
     paths["features"].parent.mkdir(parents=True, exist_ok=True)
     features = np.lib.format.open_memmap(paths["features"], mode="w+", dtype="<f2", shape=(n, dim))
-    table = np.zeros(n, BURST_TABLE)
+    table = np.zeros(n, INTENT_TABLE)
     at = 0
     while rows:
         features[at : at + len(rows)] = np.stack([row["vec"] for row in rows])
-        for i, row in enumerate(rows, at):
-            micros = np.datetime64(row["captured_at"], "us").astype("i8")
-            body = _number(row["camera"], row["camera_serial"])
-            table[i] = (row["id"], micros, body, *(_or_nan(row[n]) for n in ("focus_score", "focus_noise")))
+        table[at : at + len(rows)] = await asyncio.to_thread(lambda these: [_shot(row) for row in these], rows)
         at += len(rows)
         rows = await cursor.fetch(_FETCH)
     features.flush()
     await asyncio.to_thread(transit.save, paths["table"], table)
+
+
+def _shot(row: Any) -> tuple[Any, ...]:
+    """A row of `INTENT_TABLE`."""
+    shooting = _shooting(row["exif"])
+    return (
+        row["id"], np.datetime64(row["captured_at"], "us").astype("i8"), _number(row["camera"], row["camera_serial"]),
+        _or_nan(row["focus_score"]), _or_nan(row["focus_noise"]),
+        exposure_ev(row["shutter_s"], row["aperture"], row["iso"]), _or_nan(row["shutter_s"]),
+        _or_nan(shooting.bias_ev), _or_nan(row["focal_length_mm"]), _or_nan(shooting.distance_m),
+        row["phash"] or 0, row["derivative_generation"] or 0, shooting.said,
+    )  # fmt: skip
+
+
+def _shooting(exif: bytes | None) -> Shooting:
+    """Tags that cannot be read say nothing."""
+    try:
+        return shooting_of(inflate_exif(exif)) if exif else Shooting()
+    except ValueError:
+        return Shooting()

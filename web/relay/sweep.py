@@ -7,7 +7,7 @@ import structlog
 from contracts import topology
 from contracts.events import Event
 from contracts.settings import Settings
-from web import counters, disk, events, imports, jobs, roots
+from web import bursts, counters, disk, events, imports, jobs, roots
 from web.database import Connection
 from web.relay.broker import Publisher
 from web.relay.dispatch import queues_of
@@ -110,3 +110,4 @@ async def every_ten_seconds(
     await watch_disk(connection, settings)
     await recover_lost_claims(connection, publisher, settings, board)
     await switch_encoder(connection)
+    await bursts.detect_when_embedded(connection)

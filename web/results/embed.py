@@ -9,7 +9,7 @@ from pgvector import HalfVector
 
 from contracts.results import EmbedPayload
 from contracts.settings import Settings
-from web import encoders, jobs, scoring
+from web import bursts, encoders, jobs, scoring
 from web.database import Connection
 from web.results.applied import Applied, Matched
 
@@ -39,6 +39,7 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
     # The stage may have been in the failed lane before.
     applied.touch("embed", photos)
     applied.to_score |= photos
+    await bursts.note_new_vectors(connection)
 
 
 async def score(connection: Connection, photo_ids: Collection[int]) -> None:

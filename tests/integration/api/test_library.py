@@ -166,28 +166,3 @@ async def test_copies_are_listed_as_duplicates(archive: Archive, client: httpx.A
     [group] = (await client.get("/api/duplicates")).json()["items"]
 
     assert (group["kind"], [p["id"] for p in group["photos"]]) == ("same_pixels", photos)
-
-
-async def test_bursts_are_asked_for_listed_and_settled(archive: Archive, client: httpx.AsyncClient) -> None:
-    root = await archive.root()
-    photos = [await archive.ready_photo(root, f"{n}.jpg") for n in range(3)]
-    await archive.connection.execute("INSERT INTO encoders (name, status) VALUES ('e', 'active')")
-    await archive.connection.execute(
-        "INSERT INTO burst_groups (encoder_id, threshold, gap_s, tie) VALUES (1, .9, 5, true)"
-    )
-    await archive.connection.executemany(
-        "INSERT INTO burst_members (photo_id, group_id) VALUES ($1, 1)", [(p,) for p in photos]
-    )
-    await archive.connection.execute("SELECT refresh_gallery($1)", photos)
-
-    tie = await client.post("/api/bursts/1/keep-best", json={"reject_rest": True})
-    kept = await client.post("/api/bursts/1/keep-best", json={"reject_rest": True, "keeper_id": photos[1]})
-    asked = await client.post("/api/bursts/detect", json={"gap_s": 2})
-
-    assert tie.status_code == 409
-    assert kept.json()["changed"] == [photos[0], photos[2]]
-    listed = (await client.get("/api/bursts")).json()
-    assert listed["items"][0]["keeper_id"] == photos[1]
-    assert listed["totals"] == {"groups": 1, "ties": 0, "frames": 3, "rest": 0}
-    assert asked.status_code == 202
-    assert (await archive.job("bursts", 0))["params"] == {"gap_s": 2.0}

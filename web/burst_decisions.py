@@ -1,0 +1,83 @@
+"""Deciding about bursts: the best frame in front of the others, all of them kept, or the best of every burst.
+
+Each is an action like a rating: written down photo by photo (`decisions.burst_front`), so that one undo takes it back
+and a later search for bursts finds it decided.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from web import bursts
+from web.database import Connection
+from web.decisions import Outcome, apply_values
+from web.errors import RequestError
+
+KEPT_WHOLE = 0
+"""`burst_front` of frames that are all kept."""
+_MEANT = {"bracket": "an exposure bracket", "focus_stack": "a focus stack", "panorama": "a panorama"}
+
+Values = dict[int, dict[str, Any]]
+
+
+def kept_behind(best: int, ids: Iterable[int], away: Iterable[int] = (), *, reject_rest: bool = False) -> Values:
+    """What stacking `ids` behind `best` decides for each photo. A rejected frame (`away`) that is kept comes back."""
+    values: Values = {i: {"burst_front": best} | ({"rejected": True} if reject_rest else {}) for i in ids if i != best}
+    return values | {best: {"burst_front": best} | ({"rejected": False} if best in away else {})}
+
+
+async def keep_best(
+    connection: Connection,
+    group_id: int,
+    *,
+    keeper_id: int | None,
+    reject_rest: bool,
+    action_id: uuid.UUID | None,
+    session: str | None,
+) -> Outcome:
+    """Stacks a group behind its best frame, or behind `keeper_id`, and if asked rejects the others."""
+    row = await bursts.group(connection, group_id)
+    if keeper_id is None and row["intent"] is not None and row["chosen"] is None:
+        raise RequestError(
+            409, f"These frames are {_MEANT[row['intent']]}: they belong together. Name the frame to keep if not."
+        )
+    best = keeper_id or row["best"]
+    if best is None:
+        raise RequestError(409, "The best frames of this burst are a tie. Choose the one to keep.")
+    if best not in row["ids"]:
+        raise RequestError(422, f"Photograph {best} is not a frame of burst {group_id}.")
+    values = kept_behind(best, row["ids"], row["away"] or (), reject_rest=reject_rest)
+    return await apply_values(connection, values, action_id=action_id, session=session)
+
+
+async def keep_all(
+    connection: Connection, group_id: int, *, action_id: uuid.UUID | None, session: str | None
+) -> Outcome:
+    """Keeps every frame of a group: it is no burst any more, and is not offered again."""
+    row = await bursts.group(connection, group_id)
+    values = {i: {"burst_front": KEPT_WHOLE} for i in row["ids"]}
+    return await apply_values(connection, values, action_id=action_id, session=session)
+
+
+async def keep_best_everywhere(
+    connection: Connection,
+    *,
+    reject_rest: bool,
+    expected: int | None,
+    action_id: uuid.UUID | None,
+    session: str | None,
+) -> tuple[Outcome, int]:
+    """The same for every open group that has a best frame; returns how many are a tie and were left alone.
+
+    `expected`: how many groups the person saw; refused (409) when it is another number now.
+    """
+    rows = await bursts.to_keep(connection)
+    if expected is not None and expected != len(rows):
+        raise RequestError(409, f"There are {len(rows):,} bursts to decide now, not {expected:,}. Look at them again.")
+    values: Values = {}
+    for row in rows:
+        values |= kept_behind(row["best"], row["ids"], row["away"] or (), reject_rest=reject_rest)
+    outcome = await apply_values(connection, values, action_id=action_id, session=session)
+    return outcome, (await bursts.totals(connection))["ties"]
