@@ -63,7 +63,8 @@ LIGHTROOM = """<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="Adobe XMP Core 7.0-c
     <rdf:Seq>
      <rdf:li>
       <rdf:Description crs:What="Correction" crs:CorrectionAmount="1">
-      <crs:CorrectionMasks><rdf:Seq><rdf:li crs:What="Mask/Image" crs:MaskActive="true"/></rdf:Seq></crs:CorrectionMasks>
+      <crs:CorrectionMasks><rdf:Seq><rdf:li crs:What="Mask/Image" crs:MaskActive="true"/></rdf:Seq>
+      </crs:CorrectionMasks>
       </rdf:Description>
      </rdf:li>
     </rdf:Seq>
@@ -95,16 +96,9 @@ def write_psd(path: Path, resources: bytes = b"") -> Path:
     """A grey PSD of 16 by 12 pixels with the given image resources."""
     width, height = 16, 12
     head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 1, height, width, 8, 1)
-    pixels = bytes(range(width)) * height
-    path.write_bytes(
-        head
-        + struct.pack(">I", 0)
-        + struct.pack(">I", len(resources))
-        + resources
-        + struct.pack(">I", 0)
-        + b"\0\0"
-        + pixels
-    )
+    pixels = b"\0\0" + bytes(range(width)) * height
+    blocks = (b"", resources, b"")
+    path.write_bytes(head + b"".join(struct.pack(">I", len(block)) + block for block in blocks) + pixels)
     return path
 
 

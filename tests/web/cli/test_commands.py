@@ -22,7 +22,8 @@ def _run(*arguments: str) -> Result:
     [
         ("status",), ("import", "/tmp"), ("export", "--target", "out"), ("roots", "list"), ("train",), ("bursts",),
         ("retry-failed",), ("reconcile",), ("backfill", "embed"), ("encoder", "list"), ("dead-letters", "list"),
-        ("trace", "1"), ("doctor",), ("down",),
+        ("trace", "1"), ("doctor",), ("down",), ("xmp", "status"), ("xmp", "write", "--to", "out"), ("xmp", "read"),
+        ("xmp", "allow", "1", "sidecar"), ("import-ratings", "mine.lrcat"),
     ],
 )  # fmt: skip
 def test_without_a_running_fineshyt_a_command_says_so_and_exits_with_2(
@@ -41,6 +42,10 @@ def test_without_a_running_fineshyt_a_command_says_so_and_exits_with_2(
         (("import", "/tmp", "--sample", "0"), "'0' is neither"),
         (("export", "--target", "out", "--size", "huge"), "'huge' is neither preview, original nor a number of pixels"),
         (("export", "--target", "out", "--raw"), "--keep-gps"),
+        (("xmp", "write"), "--to FOLDER"),
+        (("xmp", "write", "--to", "out", "--beside"), "--to FOLDER"),
+        (("xmp", "allow", "1", "everything"), "'everything'"),
+        (("import-ratings", "a.lrcat", "--map", "D:/Photos"), "FOLDER THERE=FOLDER HERE"),
         (("up", "--workers", "darkroom=2"), "'darkroom=2': give one of scan"),
     ],
 )
