@@ -19,11 +19,13 @@ from web.api import (
     taste,
     trash,
     uploads,
+    xmp,
 )
 
 router = APIRouter(prefix="/api")
 for part in (
-    imports, folders, photos, facets, decisions, failed, trash, uploads, stages, bursts, projects, logs, taste, search
+    imports, folders, photos, facets, decisions, failed, trash, uploads, stages, bursts, projects, logs, taste, search,
+    xmp,
 ):  # fmt: skip
     router.include_router(part.router)
 
