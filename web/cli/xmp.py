@@ -204,4 +204,6 @@ def _print(outcome: Outcome, done: str, n: int) -> None:
 def _word(said: int | None) -> str:
     if said == -1:
         return "rejected"
+    if said == 1:
+        return "1 star"
     return f"{said} stars" if said else "no stars"
