@@ -15,6 +15,7 @@ EventKind = Literal[
     "stages",  # {"names": [...]}: a stage was paused, resumed
     "taste",  # {"version": n}
     "bursts",  # {}
+    "versions",  # {"ids": [...]}: their stacks changed; no ids: a search for versions ended
     "log",  # {"ids": [...]}: error_logs rows
     "progress",  # {"stages": {...}, "imports": [...]}: coalesced counters; not stored, id-less
     "resync",  # {}: the cursor is too old, reload the view; not stored

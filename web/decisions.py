@@ -16,11 +16,13 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events import Event
-from web import events, jobs, registration, scoring
+from web import events, jobs, registration, scoring, stacks
 from web.database import Connection
 from web.tags import write_effective_tags
 
-FIELDS = ("rating", "manual_match", "rejected", "project", "tags_added", "tags_removed", "burst_front")
+FIELDS = (
+    "rating", "manual_match", "rejected", "project", "tags_added", "tags_removed", "apart", "copy_kept", "burst_front",
+)  # fmt: skip
 IDS_AT_MOST = 200_000
 _TRIES = 4
 _T = TypeVar("_T")
@@ -38,6 +40,10 @@ class Change(BaseModel):
     tags_add: tuple[str, ...] = Field(default=(), max_length=50)
     tags_remove: tuple[str, ...] = Field(default=(), max_length=50)
     seen: bool | None = None
+    apart: bool | None = None
+    """Split from its versions: it stands and is rated alone."""
+    copy_kept: bool | None = None
+    """Stays although it is a copy, and is not proposed for rejection again."""
 
     def says(self, name: str) -> bool:
         return name in self.model_fields_set
@@ -99,14 +105,22 @@ async def _apply(
     if before is not None:
         return Outcome(action_id, before, repeated=True)
     project = await _project(connection, change.project) if change.says("project") else None
-    rows = await lock_decisions(connection, photo_ids)
+    asked = set(photo_ids)
+    together = await stacks.rated_with(connection, asked) if change.says("rating") else set()
+    locked = await lock_decisions(connection, asked | together)
+    rows = [row for row in locked if row.photo_id in asked]
+    versions = [row for row in locked if row.photo_id in together]
     for row in rows:
         row.new = _changed(row.old, change, project)
+    for row in versions:
+        row.new = row.old | {"rating": change.rating}
     if change.seen is not None:
         await _mark_seen(connection, [row.photo_id for row in rows], change.seen)
+    if versions:
+        await write_decisions(connection, versions, action_id, session, touched={"rating"})
     await write_decisions(connection, rows, action_id, session, touched=_touched(change), seen=change.seen is not None)
     known = {row.photo_id for row in rows}
-    changed = [row.photo_id for row in rows if row.differences()]
+    changed = [row.photo_id for row in locked if row.differences()]
     return Outcome(action_id, changed, [i for i in photo_ids if i not in known])
 
 
@@ -155,7 +169,7 @@ async def _project(connection: Connection, name: str | None) -> dict[str, Any] |
 
 _LOCK = """
 SELECT d.photo_id, d.rating, d.manual_match, d.rejected, d.project_id, p.name AS project, d.tags_added, d.tags_removed,
-       d.burst_front
+       d.apart, d.copy_kept, d.burst_front
 FROM decisions d LEFT JOIN projects p ON p.id = d.project_id
 WHERE d.photo_id = ANY ($1::bigint[]) ORDER BY d.photo_id FOR UPDATE OF d
 """
@@ -182,7 +196,7 @@ def _changed(old: dict[str, Any], change: Change, project: dict[str, Any] | None
     new = dict(old)
     if change.says("rating"):
         new["rating"] = change.rating
-    for name in ("manual_match", "rejected"):
+    for name in ("manual_match", "rejected", "apart", "copy_kept"):
         if change.says(name):
             new[name] = bool(getattr(change, name))
     if change.says("project") and project_id(project) != project_id(old["project"]):
@@ -210,13 +224,13 @@ def _touched(change: Change) -> set[str]:
 _SAVE = """
 UPDATE decisions d SET rating = r.rating, manual_match = r.manual_match, rejected = r.rejected,
     project_id = r.project_id, tags_added = r.tags_added, tags_removed = r.tags_removed,
-    burst_front = r.burst_front, updated_at = now(),
+    apart = r.apart, copy_kept = r.copy_kept, burst_front = r.burst_front, updated_at = now(),
     rating_source = CASE WHEN 'rating' = ANY ($2) THEN 'person' ELSE d.rating_source END,
     manual_match_source = CASE WHEN 'manual_match' = ANY ($2) THEN 'person' ELSE d.manual_match_source END,
     rejected_source = CASE WHEN 'rejected' = ANY ($2) THEN 'person' ELSE d.rejected_source END,
     project_source = CASE WHEN 'project' = ANY ($2) THEN 'person' ELSE d.project_source END
 FROM jsonb_to_recordset($1) AS r (photo_id bigint, rating smallint, manual_match boolean, rejected boolean,
-    project_id int, tags_added text[], tags_removed text[], burst_front bigint)
+    project_id int, tags_added text[], tags_removed text[], apart boolean, copy_kept boolean, burst_front bigint)
 WHERE d.photo_id = r.photo_id
 """
 

@@ -46,6 +46,10 @@ class GalleryQuery(BaseModel):
     folder: str | None = Field(default=None, max_length=4096)
     """Absolute path; photos below it are included. Nothing is looked up on the disk."""
     import_id: int | None = Field(default=None, alias="import")
+    versions: Literal["front"] | None = None
+    """`front`: of a stack of versions only the one in front."""
+    stack: int | None = None
+    """The photo in front of a stack: all of that stack."""
     camera: str | None = Field(default=None, max_length=200)
     lens: str | None = Field(default=None, max_length=200)
     type: str | None = Field(default=None, max_length=50)
@@ -112,6 +116,10 @@ def _equals(column: str) -> Callable[[Where, Any], None]:
     return lambda where, value: where.add(f"g.{column} = {where.bind(value)}")
 
 
+def _front(where: Where, _: str) -> None:
+    where.add("(g.stack_front IS NULL OR g.stack_front = g.photo_id)")
+
+
 def _project(where: Where, name: str) -> None:
     where.add(f"g.project_id = (SELECT id FROM projects WHERE lower(name) = lower({where.bind(name)}))")
 
@@ -152,6 +160,8 @@ def _search(where: Where, text: str) -> None:
 
 _FACETS: dict[str, Callable[[Where, Any], None]] = {
     "import_id": _equals("import_id"),
+    "versions": _front,
+    "stack": _equals("stack_front"),
     "camera": _equals("camera"),
     "lens": _equals("lens"),
     "type": _equals("content_type"),

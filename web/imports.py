@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.events import Event
-from web import counters, disk, events, jobs, registration, roots
+from web import counters, disk, events, jobs, registration, roots, version_search
 from web.database import Connection
 from web.errors import RequestError
 
@@ -101,6 +101,7 @@ async def finish_imports(connection: Connection) -> None:
                 await connection.execute(
                     "UPDATE imports SET status = 'done', finished_at = now() WHERE id = $1", row["id"]
                 )
+                await version_search.request(connection)
                 await _write_summary(connection, row["id"])
                 await events.publish(connection, [Event(kind="import", data={"import_id": row["id"]})])
 

@@ -16,7 +16,8 @@ SELECT p.id, r.path AS root, p.rel_path, p.derivative_generation, p.width, p.hei
        p.warnings, m.subject, m.content_type, m.artistic_mood, m.lighting_critique,
        ARRAY(SELECT tag FROM photo_tags t WHERE t.photo_id = p.id ORDER BY tag) AS tags,
        d.rating, d.rating_source, coalesce(d.manual_match, false) AS manual_match, g.is_match, g.preference, g.vibe,
-       g.burst_group, pr.name AS project, g.status, g.rejected, g.seen, g.discarded, g.tabs,
+       g.burst_group, g.stack_front, g.stack_size, pr.name AS project,
+       g.status, g.rejected, g.seen, g.discarded, g.tabs,
        CASE WHEN d.burst_front IS NULL THEN coalesce(b.keeper, false) ELSE d.burst_front = p.id END AS burst_keeper,
        bg.intent AS burst_intent
 FROM gallery g
@@ -116,6 +117,8 @@ def _item(row: Any, jobs: list[Any]) -> dict[str, Any]:
         "seen": row["seen"],
         "discarded": row["discarded"],
         "burst_keeper": row["burst_keeper"],
+        "stack_front": row["stack_front"],
+        "versions": row["stack_size"],
         "burst_intent": row["burst_intent"],
         "tabs": [tab for tab, bit in TAB_BITS.items() if row["tabs"] & bit],
         "thumb_width": row["thumb_width"],

@@ -51,6 +51,7 @@ def _place(name: str) -> Callable[[Request, Db], Awaitable[Response]]:
 
 for _name, _title, _path in PLACES:
     router.add_api_route(_path, _place(_name), name=_name)
+router.add_api_route("/duplicates", _place("duplicates"), name="duplicates")
 
 
 @router.get("/docs")

@@ -37,7 +37,7 @@ def converted(pixels: str, **changes: Any) -> dict[str, Any]:
         file_size=1000,
         mtime_ns=1,
         pixel_hash=digest(pixels),
-        phash=1,
+        phash=changes.pop("phash", 1),
         width=600,
         height=400,
         preview_width=600,

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from web.api import (
     bursts,
     decisions,
+    duplicates,
     facets,
     failed,
     folders,
@@ -25,7 +26,7 @@ from web.api import (
 router = APIRouter(prefix="/api")
 for part in (
     imports, folders, photos, facets, decisions, failed, trash, uploads, stages, bursts, projects, logs, taste, search,
-    xmp,
+    duplicates, xmp,
 ):  # fmt: skip
     router.include_router(part.router)
 

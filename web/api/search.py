@@ -1,4 +1,4 @@
-"""Search and duplicates."""
+"""Search."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from web import duplicates, search
-from web.context import Db, Here, Json
+from web import search
+from web.context import Here, Json
 from web.encoders import active_encoder
 from web.items import items
 from web.text_search import NoTextTowerError
@@ -36,11 +36,3 @@ async def find(
         ids = search.merged(*orders)
         shown = await items(connection, ids[:limit])
     return Json({"items": shown, "total": len(ids), "by_likeness": note is None, "note": note})
-
-
-@router.get("/duplicates")
-async def copies(
-    db: Db, offset: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=200)] = 50
-) -> Json:
-    """Groups of photos with the same pixels, or that look the same."""
-    return Json({"items": await duplicates.groups(db, offset=offset, limit=limit)})

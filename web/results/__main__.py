@@ -1,4 +1,4 @@
-"""`python -m web.results`: the results writer, the relay and the scorer. A second one is a hot standby."""
+"""`python -m web.results`: results writer, relay, scorer and the search for versions. A second one is a hot standby."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from web import database, journal, roots, scoring
 from web.relay.relay import run_relay
 from web.results.scorer import run_scorer
 from web.results.writer import Writer
+from web.version_search import run_version_search
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ async def main(settings: Settings) -> None:
         asyncio.create_task(Writer(settings, stop).run(), name="writer"),
         asyncio.create_task(run_relay(settings, stop), name="relay"),
         asyncio.create_task(run_scorer(settings, stop), name="scorer"),
+        asyncio.create_task(run_version_search(settings, stop), name="versions"),
     ]
     # A part that dies takes the process with it: the supervisor starts all of it again.
     done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -33,6 +33,8 @@ interface Item {
   vibe_score: number | null;
   burst_group: number | null;
   burst_keeper: boolean;
+  stack_front: number | null;
+  versions: number | null;
   project: string | null;
   status: string;
   failure_reason: string | null;
@@ -83,6 +85,8 @@ interface Change {
   tags_add?: string[];
   tags_remove?: string[];
   seen?: boolean;
+  apart?: boolean;
+  copy_kept?: boolean;
 }
 
 interface StageState {
@@ -169,6 +173,16 @@ interface BurstGroup {
   tie: boolean;
   keeper_id: number | null;
   photos: Item[];
+}
+
+/** Photographs with the same pixels, or a stack of versions with the one in front first. */
+interface DuplicateGroup {
+  id: number;
+  kind: "same_pixels" | "versions";
+  photos: Item[];
+  keep_id?: number;
+  rejectable?: number[];
+  reasons?: string[];
 }
 
 interface Facet {

@@ -55,6 +55,12 @@ export const tag = (ids, add, remove = []) =>
   act(ids, { ...(add.length && { tags_add: add }), ...(remove.length && { tags_remove: remove }) },
     `${named(ids)}: ${[...add.map((t) => `+ ${t}`), ...remove.map((t) => `− ${t}`)].join(", ")}`);
 
+/** Stand and are rated alone from now on. @param {number[]} ids */
+export const split = (ids) => act(ids, { apart: true }, `${named(ids)}: split from ${ids.length === 1 ? "its" : "their"} versions`);
+
+/** Copies that stay, and are not offered again. @param {number[]} ids */
+export const keepCopies = (ids) => act(ids, { copy_kept: true }, `${named(ids)}: kept`);
+
 /** Passed by in review. Says nothing. @param {number} id */
 export function see(id) {
   const item = photo(id);

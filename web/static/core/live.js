@@ -2,7 +2,7 @@
 import { byId } from "./dom.js";
 
 const KINDS = /** @type {const} */ ([
-  "photos", "removed", "scores", "decisions", "import", "stages", "taste", "bursts", "log", "progress", "resync",
+  "photos", "removed", "scores", "decisions", "import", "stages", "taste", "bursts", "versions", "log", "progress", "resync",
 ]);
 /** @typedef {typeof KINDS[number] | "connected"} Kind */
 

@@ -25,7 +25,7 @@ export class Order {
 
   /** Follows what happens. */
   follow() {
-    onAny(["photos", "removed", "scores", "decisions", "bursts", "resync"], () => this.soon());
+    onAny(["photos", "removed", "scores", "decisions", "bursts", "versions", "resync"], () => this.soon());
     on("connected", () => { if (this.failed) this.soon(); });
   }
 

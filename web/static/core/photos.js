@@ -100,6 +100,7 @@ onDecision((news) => {
 on("photos", ({ ids }) => changed(ids));
 on("decisions", ({ ids }) => changed(ids));
 on("scores", ({ ids }) => changed(ids ?? [...known.keys()]));
+on("versions", ({ ids }) => changed(ids));
 on("bursts", () => changed([...known.keys()]));
 on("resync", () => changed([...known.keys()]));
 on("removed", ({ ids }) => {

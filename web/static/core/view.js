@@ -16,6 +16,8 @@ export const RANGES = /** @type {const} */ ([
   ["preference", "Preference"], ["vibe", "Vibe"], ["rating", "Stars"], ["technical", "Technical"],
   ["sharpness", "Sharpness"], ["exposure", "Exposure"], ["focus", "Focus"],
 ]);
+/** What a view can be held to beside the facets, with the words of its chip. */
+export const HELD = /** @type {const} */ ([["versions", "Versions behind the front are hidden"], ["stack", "One stack of versions"]]);
 /** What the page keeps in the address beside the query of the API. */
 const OF_THE_PAGE = ["photo", "mode", "order", "compare", "zoom"];
 

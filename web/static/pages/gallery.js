@@ -156,6 +156,7 @@ function showLane() {
   if (filter() === "failed") lane.replaceChildren(button("Retry all", () => void retryAll()));
   else if (filter() === "rejected") lane.replaceChildren(button("Empty the trash…", () => void emptyTrash()));
   else if (filter() === "bursts") lane.replaceChildren(el("a", { class: "button", href: "/bursts", text: "Bursts, side by side" }));
+  else if (query().get("stack")) lane.replaceChildren(el("a", { class: "button", href: `/duplicates?photo=${query().get("stack")}`, text: "Split it, or look closer" }));
   else if (query().get("project")) lane.replaceChildren(el("a", { class: "button", href: "/projects", text: "All projects" }));
   else lane.replaceChildren();
 }

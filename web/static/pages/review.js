@@ -165,6 +165,7 @@ function showItem(shown) {
   figure.classList.toggle("rejected", shown.rejected);
   byId("name").textContent = shown.filename;
   byId("medium").textContent = medium(shown);
+  showVersions(shown);
   showStars(stars, shown.user_rating);
   figure.dataset.rating = String(shown.user_rating ?? "");
   const badge = shown.rejected ? "Rejected" : shown.manual_match ? "Chef’s Pick" : shown.is_match ? "Match" : "";
@@ -173,6 +174,15 @@ function showItem(shown) {
   byId("score").title = "What fineshyt expects you to think of it, of 100";
   showStrip();
   showDetail();
+}
+
+/** The way to the other versions of it: the stack in the loupe, and from there the page where it can be split. @param {Item} shown */
+function showVersions(shown) {
+  const way = /** @type {HTMLAnchorElement} */ (byId("versions"));
+  way.hidden = !shown.versions;
+  const within = Number(query().get("stack")) === shown.stack_front;
+  way.textContent = within ? "Split this stack" : `${shown.versions} versions`;
+  way.href = within ? `/duplicates?photo=${shown.id}` : `/review?mode=browse&sort=name&stack=${shown.stack_front}&photo=${shown.id}`;
 }
 
 /** Looked at for a moment: everything that is known of it is fetched, and it is described earlier. @param {number} wanted */

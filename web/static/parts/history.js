@@ -9,6 +9,7 @@ import { complain, toast } from "./toast.js";
 const SHOWN = 30;
 const WORDS = /** @type {Record<string, string>} */ ({
   rating: "stars", manual_match: "pick", rejected: "rejected", project: "project", tags_added: "tags added", tags_removed: "tags removed",
+  apart: "split from its versions", copy_kept: "stays as a copy",
 });
 
 /**

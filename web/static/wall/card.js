@@ -57,6 +57,7 @@ export class Card {
     } else inside.push(this.imageOf(item, width));
     if (badge) inside.push(el("span", { class: "badge", text: badge }));
     if (item?.burst_group) inside.push(el("span", { class: "badge stacked", text: item.burst_keeper ? "Burst · best" : "Burst" }));
+    if (item?.versions) inside.push(el("span", { class: "badge versions", text: item.stack_front === item.id ? `${item.versions} versions` : "Version" }));
     this.frame.replaceChildren(...inside);
   }
 
@@ -104,5 +105,6 @@ export function spoken(item) {
     item.filename, item.subject, item.user_rating ? `${item.user_rating} stars` : "not rated",
     item.preference_score === null ? null : `score ${item.preference_score}`,
     item.manual_match ? "picked" : item.is_match ? "match" : null, item.rejected ? "rejected" : null,
+    item.versions ? (item.stack_front === item.id ? `in front of ${item.versions} versions` : "a version, not in front") : null,
   ].filter(Boolean).join(", ");
 }

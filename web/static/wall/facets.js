@@ -1,7 +1,7 @@
 // Facets: what the view can be narrowed to, with counts, and what it is narrowed to already.
 import { get } from "../core/api.js";
 import { button, count, el } from "../core/dom.js";
-import { FACETS, query, RANGES } from "../core/view.js";
+import { FACETS, HELD, query, RANGES } from "../core/view.js";
 
 /** @typedef {(changes: Record<string, string | number | null>) => void} Narrow */
 
@@ -17,6 +17,7 @@ export function showChips(place, narrow) {
     const [least, most] = [view.get(`min_${name}`), view.get(`max_${name}`)];
     if (least || most) chips.push(chip(`${title}: ${least ?? "…"} – ${most ?? "…"}`, () => narrow({ [`min_${name}`]: null, [`max_${name}`]: null })));
   }
+  for (const [name, words] of HELD) if (view.get(name)) chips.push(chip(words, () => narrow({ [name]: null })));
   place.replaceChildren(...chips);
 }
 
@@ -33,6 +34,7 @@ export async function showFacets(panel, narrow) {
   const facets = await get(`/api/facets?${view}`);
   panel.replaceChildren(
     ...FACETS.map(([name, title]) => choices(name, title, /** @type {Facet[]} */ (facets[name] ?? []), view.get(name), narrow)),
+    fronts(view, narrow),
     ...RANGES.map(([name, title]) => range(name, title, facets.ranges[name] ?? null, view, narrow)));
 }
 
@@ -47,6 +49,14 @@ function choices(name, title, values, current, narrow) {
   select.value = current ?? "";
   select.disabled = !values.length && !current;
   return el("label", {}, title, select);
+}
+
+/** Whether of a stack of versions only the one in front hangs here. @param {URLSearchParams} view @param {Narrow} narrow */
+function fronts(view, narrow) {
+  const select = el("select", { name: "versions", onchange: () => narrow({ versions: select.value || null }) },
+    el("option", { value: "", text: "shown, with a mark" }), el("option", { value: "front", text: "hidden behind the front" }));
+  select.value = view.get("versions") ?? "";
+  return el("div", {}, el("label", {}, "Versions", select), el("a", { href: "/duplicates", text: "Copies and versions" }));
 }
 
 /**
