@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import BURST, IN_ONE_LOOP, Site
+from tests.browser.conftest import IN_ONE_LOOP, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(240), IN_ONE_LOOP]
 
@@ -47,29 +45,6 @@ async def test_two_projects_are_merged(imported: Site, page: Page) -> None:
     await expect(page.locator(".project[data-name=Two]")).to_contain_text("5 photographs")
     await page.locator(".project[data-name=Two] a").click()
     await expect(page.locator("#counted")).to_have_text("5 photographs")
-
-
-async def test_a_burst_is_found_the_sharpest_kept_and_the_rest_rejected_and_taken_back(site: Site, page: Page) -> None:
-    folder = str(site.library / "burst")
-    if not site.api("GET", "/api/bursts").json()["items"]:
-        site.api("POST", "/api/imports", json={"path": folder, "sample": "all"})
-        everything = f"/api/photos?folder={folder}"
-        site.wait_for("the frames", lambda: site.api("GET", everything).json()["total"] == BURST)
-        site.wait_for("embeddings", lambda: _embedded(site))
-    await page.goto(f"{site.url}/bursts")
-    await page.get_by_role("button", name="Look for bursts").click()
-    await page.fill("#threshold", "0.5")
-    await page.get_by_role("button", name="Look through the archive").click()
-    await expect(page.locator(".burst .card")).to_have_count(BURST, timeout=30_000)
-    await expect(page.locator(".burst .keeper .name")).to_have_text(re.compile("-0000.jpg"))
-
-    await page.get_by_role("button", name="Keep the best of every burst").click()
-    await expect(page.locator("dialog")).to_contain_text(f"{BURST - 1} other frames are rejected")
-    await page.get_by_role("button", name=f"Reject {BURST - 1} frames").click()
-    await expect(page.locator(".burst .card.rejected")).to_have_count(BURST - 1)
-    await page.get_by_role("button", name="Undo").last.click()
-
-    await expect(page.locator(".burst .card.rejected")).to_have_count(0)
 
 
 def _embedded(site: Site) -> bool:

@@ -33,6 +33,7 @@ interface Item {
   vibe_score: number | null;
   burst_group: number | null;
   burst_keeper: boolean;
+  burst_intent: BurstIntent | null;
   stack_front: number | null;
   versions: number | null;
   project: string | null;
@@ -168,8 +169,47 @@ interface Project {
   cover_url: string | null;
 }
 
+type BurstIntent = "bracket" | "focus_stack" | "panorama";
+type BurstState = "open" | "kept" | "whole" | "intended";
+
+interface BurstTotals extends Record<BurstState, number> {
+  groups: number;
+  frames: number;
+  ties: number;
+  rest: number;
+}
+
+/** What a search found, or would find. */
+interface BurstCounts {
+  groups: number;
+  photos: number;
+  ties: number;
+  brackets: number;
+  focus_stacks: number;
+  panoramas: number;
+  threshold: number;
+  gap_s: number;
+}
+
+interface Caption {
+  id: number;
+  filename: string;
+  thumb_url: string | null;
+}
+
+interface BurstPlan {
+  items: { id: number; best: Caption; rest: Caption[] }[];
+  next_after: number | null;
+  groups: number;
+  rest: number;
+  ties: number;
+  intended: number;
+}
+
 interface BurstGroup {
   id: number;
+  state: BurstState;
+  intent: BurstIntent | null;
   tie: boolean;
   keeper_id: number | null;
   photos: Item[];

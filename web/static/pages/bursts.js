@@ -1,47 +1,120 @@
-// Bursts: the frames of each side by side, sharpest first; keep one, reject the rest, or decide for all of them.
+// Bursts: the frames of each side by side, sharpest first; keep the best in front, reject the rest, keep all of them.
 import { discard, rate, retry, undo } from "../core/actions.js";
 import { get, post, session } from "../core/api.js";
 import { acted } from "../core/decisions.js";
-import { button, byId, counted, el, field } from "../core/dom.js";
+import { button, byId, count, counted, el } from "../core/dom.js";
 import { onKey } from "../core/keys.js";
-import { listen, onAny } from "../core/live.js";
+import { listen, on, onAny } from "../core/live.js";
 import { learn, onPhotos, photo, want } from "../core/photos.js";
-import { ask, openDialog, showKeys } from "../parts/dialog.js";
+import { askForBursts, askToKeepAll } from "../parts/burst_dialogs.js";
+import { showKeys } from "../parts/dialog.js";
 import { setUpHistory } from "../parts/masthead.js";
 import { complain, toast } from "../parts/toast.js";
 import { CardRow } from "../wall/row.js";
 
 /** @type {[string, string][]} */
-const KEYS = [["arrows", "move"], ["1 – 5, 0", "rate"], ["k", "keep this frame"], ["enter", "compare"], ["z", "undo"], ["?", "this list"]];
+const KEYS = [
+  ["arrows", "move"], ["1 – 5, 0", "rate"], ["k", "keep this frame, the others behind it"], ["x", "keep this frame, reject the others"],
+  ["a", "keep all of them"], ["enter", "compare"], ["z", "undo"], ["?", "this list"],
+];
 const PAGE = 30;
+const MOST = 200;
+const COMPARED = 4;
+/** @type {[BurstState, string, string][]} */
+const STATES = [
+  ["open", "To decide", "Nothing is left to decide. Bursts are looked for after each import; frames need a capture time from the camera."],
+  ["kept", "Best kept", "No burst has its best frame in front yet."],
+  ["whole", "All kept", "No burst was kept whole yet."],
+  ["intended", "Brackets, stacks, panoramas", "No exposure brackets, focus stacks or panoramas were found."],
+];
+const MEANT = { bracket: "An exposure bracket", focus_stack: "A focus stack", panorama: "A panorama" };
 
-/** @type {Map<number, { group: BurstGroup, row: CardRow, element: HTMLElement }>} */
+/** @typedef {{ group: BurstGroup, row: CardRow, element: HTMLElement, chosen: number | null, unfolded: boolean }} Shown */
+/** @type {Map<number, Shown>} */
 const shown = new Map();
 /** @type {number | null} */
 let after = null;
-let totals = { groups: 0, ties: 0, frames: 0, rest: 0 };
+/** @type {BurstTotals} */
+let totals = { groups: 0, frames: 0, open: 0, kept: 0, whole: 0, intended: 0, ties: 0, rest: 0 };
+const state = /** @type {BurstState} */ (STATES.find(([name]) => name === new URLSearchParams(location.search).get("state"))?.[0] ?? "open");
 
-/** @param {BurstGroup} group */
+/** The frame that the buttons mean: the one that was pointed at, else the best. @param {Shown} one */
+const meant = (one) => one.chosen ?? one.group.keeper_id;
+
+/** @param {BurstGroup} group @returns {Shown} */
 function hang(group) {
   learn(group.photos);
-  const ids = group.photos.map((one) => one.id);
   const old = shown.get(group.id);
-  const row = old?.row ?? new CardRow({ rate: (id, rating) => void rate([id], rating), retry, discard }, `Frames of burst ${group.id}`);
-  row.show(ids);
-  row.cards.forEach((card) => card.element.classList.toggle("keeper", card.id === group.keeper_id));
-  const element = old?.element ?? el("section", { class: "burst", "data-id": group.id });
-  const rest = ids.filter((id) => id !== group.keeper_id && !photo(id)?.rejected).length;
-  const said = group.tie ? "A tie: the sharpest frames cannot be told apart. Choose one." : `${photo(group.keeper_id ?? 0)?.filename ?? "The sharpest"} is kept.`;
-  element.replaceChildren(
-    el("header", {},
-      el("h2", { text: when(group) }), el("p", { class: "quiet", text: `${counted(ids.length, "frame")}. ${said}` }),
-      el("p", { class: "deeds" },
-        button("Keep this frame", () => void keep(group, row.active ?? group.keeper_id, false), { "aria-label": "Keep the frame in focus" }),
-        button(`Reject the rest${rest ? ` (${rest})` : ""}`, () => void keep(group, group.keeper_id, true), { disabled: !group.keeper_id || !rest }),
-        el("a", { class: "button", href: `/review?mode=browse&filter=bursts&photo=${ids[0]}&compare=${ids.slice(0, 4).join(",")}`, text: "Compare" }))),
-    row.element);
-  shown.set(group.id, { group, row, element });
+  if (old) return Object.assign(old, { group });
+  const row = new CardRow({ rate: (id, rating) => void rate([id], rating), retry, discard }, `Frames of the burst of ${when(group)}`);
+  const one = { group, row, element: el("section", { class: "burst", "data-id": group.id }), chosen: null, unfolded: false };
+  row.element.addEventListener("focusin", () => choose(one, row.active));
+  shown.set(group.id, one);
+  return one;
+}
+
+/** @param {Shown} one @param {number | null} id */
+function choose(one, id) {
+  if (!id || one.chosen === id) return;
+  one.chosen = id;
+  label(one);
+}
+
+/** @param {Shown} one */
+function draw(one) {
+  const { group, row, element } = one;
+  row.show(visible(one));
+  // Made once: taking the row out and putting it back would take the focus from a card.
+  if (!element.children.length) element.append(el("header", {}, el("h2", { text: when(group) }), el("p", { class: "quiet said" }), el("p", { class: "deeds" })), row.element);
+  label(one);
   return element;
+}
+
+/** A stack shows its front until it is unfolded. @param {Shown} one */
+function visible({ group, unfolded }) {
+  const ids = group.photos.map((item) => item.id);
+  if (group.state !== "kept" || !group.keeper_id) return ids;
+  const others = ids.filter((id) => id !== group.keeper_id);
+  return unfolded ? [group.keeper_id, ...others] : [group.keeper_id];
+}
+
+/** What is said of it and can be done, without touching the row that may hold the focus. @param {Shown} one */
+function label(one) {
+  const { group, row, element } = one;
+  row.cards.forEach((card) => {
+    card.element.classList.toggle("keeper", card.id === group.keeper_id);
+    card.element.classList.toggle("chosen", one.chosen === card.id);
+  });
+  const said = element.querySelector(".said");
+  if (said) said.textContent = sentence(group);
+  element.querySelector(".deeds")?.replaceChildren(...deeds(one));
+}
+
+/** @param {BurstGroup} group */
+function sentence({ photos, intent, state: how, tie, keeper_id: keeper }) {
+  const frames = counted(photos.length, "frame");
+  const name = photo(keeper ?? 0)?.filename ?? "The best";
+  if (how === "intended" && intent) return `${MEANT[intent]} of ${frames}. It belongs together and is never offered.`;
+  if (how === "whole") return `All ${frames} are kept. They are not offered again.`;
+  if (how === "kept") return `${name} is in front, ${counted(photos.length - 1, "frame")} behind it.`;
+  return `${frames}. ${tie ? "A tie: the best frames cannot be told apart. Choose one." : `${name} is the best.`}`;
+}
+
+/** @param {Shown} one */
+function deeds(one) {
+  const { group } = one;
+  const frame = meant(one);
+  const others = group.photos.length - 1;
+  const ids = [...new Set([frame ?? group.photos[0]?.id, ...group.photos.map((item) => item.id)])].slice(0, COMPARED);
+  const changed = group.state !== "kept" || frame !== group.keeper_id;
+  const off = group.photos.filter((item) => item.id !== frame && !photo(item.id)?.rejected).length;
+  return [
+    group.state === "kept" ? button(one.unfolded ? "Fold together" : `Show the ${counted(others, "frame")} behind it`, () => unfold(one), { "aria-expanded": String(one.unfolded) }) : null,
+    button(one.chosen && one.chosen !== group.keeper_id ? "Keep this frame" : "Keep the best", () => void keep(one, false), { class: group.state === "open" ? "primary" : null, disabled: !frame || !changed }),
+    button(`Reject the rest${frame && off ? ` (${off})` : ""}`, () => void keep(one, true), { disabled: !frame || !off }),
+    group.state === "open" || group.state === "kept" ? button("Keep all", () => void keepWhole(one)) : null,
+    el("a", { class: "button", href: `/review?mode=browse&filter=all&photo=${ids[0]}&compare=${ids.join(",")}`, text: "Compare" }),
+  ].filter((deed) => deed !== null);
 }
 
 /** @param {BurstGroup} group */
@@ -50,72 +123,104 @@ function when(group) {
   return at ? new Date(at).toLocaleString("en", { dateStyle: "long", timeStyle: "short" }) : `Burst ${group.id}`;
 }
 
+/** @param {Shown} one */
+function unfold(one) {
+  one.unfolded = !one.unfolded;
+  draw(one);
+  /** @type {HTMLElement | null} */ (one.element.querySelector(".deeds button"))?.focus();
+}
+
 async function load(more = false) {
   try {
-    const { items, next_after: next, totals: all } = await get(`/api/bursts?limit=${PAGE}${more && after ? `&after=${after}` : ""}`);
+    const limit = more ? PAGE : Math.min(MOST, Math.max(PAGE, shown.size));
+    const { items, next_after: next, totals: all } = await get(`/api/bursts?state=${state}&limit=${limit}${more && after ? `&after=${after}` : ""}`);
     after = next;
     totals = all;
-    const elements = items.map(hang);
+    if (!more) forget(new Set(items.map((/** @type {BurstGroup} */ group) => group.id)));
+    const elements = items.map((/** @type {BurstGroup} */ group) => draw(hang(group)));
     if (more) byId("bursts").append(...elements);
-    else {
-      for (const id of [...shown.keys()]) if (!items.some((/** @type {BurstGroup} */ group) => group.id === id)) shown.delete(id);
-      byId("bursts").replaceChildren(...elements);
-    }
-    byId("more").hidden = !next;
-    byId("empty").hidden = shown.size > 0;
-    byId("keep-all").toggleAttribute("disabled", !totals.rest);
-    byId("said").textContent = totals.groups ? `${counted(totals.groups, "burst")}, ${counted(totals.frames, "frame")}${totals.ties ? `; ${counted(totals.ties, "tie")} to decide by eye` : ""}.` : "";
+    else inOrder(elements);
+    summarise();
   } catch (error) {
     complain(error);
   }
 }
 
-/** @param {BurstGroup} group @param {number | null} keeper @param {boolean} rejectRest */
-async function keep(group, keeper, rejectRest) {
-  if (!keeper) return void toast("Choose a frame first: click it, or move to it with the arrow keys.", { error: true });
+/** @param {Set<number>} listed */
+function forget(listed) {
+  const focused = [...shown.values()].find((one) => one.element.contains(document.activeElement));
+  const next = focused && !listed.has(focused.group.id) ? following(focused) : null;
+  for (const [id, one] of shown) {
+    if (listed.has(id)) continue;
+    one.element.remove();
+    shown.delete(id);
+  }
+  next?.row.move(0);
+}
+
+/** The next that stays, or the one before. @param {Shown} one */
+function following({ element }) {
+  const place = element.nextElementSibling ?? element.previousElementSibling;
+  return place instanceof HTMLElement ? shown.get(Number(place.dataset.id)) : null;
+}
+
+/** Puts the sections in order and leaves those in place that are: moving one would take the focus away. @param {HTMLElement[]} elements */
+function inOrder(elements) {
+  const list = byId("bursts");
+  elements.forEach((element, n) => { if (list.children[n] !== element) list.insertBefore(element, list.children[n] ?? null); });
+}
+
+function summarise() {
+  byId("more").hidden = !after;
+  byId("empty").hidden = shown.size > 0;
+  byId("empty").textContent = STATES.find(([name]) => name === state)?.[2] ?? "";
+  byId("keep-all").toggleAttribute("disabled", totals.open <= totals.ties);
+  byId("states").replaceChildren(...STATES.map(([name, words]) =>
+    el("a", { href: `/bursts?state=${name}`, "aria-current": name === state ? "page" : null }, words, " ", el("span", { class: "n", text: count(totals[name]) }))));
+  byId("said").textContent = totals.groups
+    ? `${counted(totals.open, "burst")} to decide${totals.ties ? `, ${counted(totals.ties, "tie")} among them, by eye` : ""}. Deciding hides frames behind the best one; nothing leaves the gallery unless you reject it.` : "";
+}
+
+/** Does it, says it, and can take it back. @param {string} path @param {object} body @param {(changed: number) => string} said */
+async function decide(path, body, said) {
   try {
-    const { action_id: action, changed } = await post(`/api/bursts/${group.id}/keep-best`, { keeper_id: keeper, reject_rest: rejectRest, session });
+    const { action_id: action, changed } = await post(`/api/bursts/${path}`, { ...body, session });
     if (changed.length) acted(action);
-    if (changed.length) toast(`${counted(changed.length, "frame")} rejected, your originals stay.`, { undo: () => void undo(action) });
-    else toast(`${photo(keeper)?.filename ?? "This frame"} is the one to keep.`);
+    toast(said(changed.length), changed.length ? { undo: () => void undo(action) } : {});
     await load();
   } catch (error) {
     complain(error);
   }
 }
+
+/** @param {Shown} one @param {boolean} rejectRest */
+async function keep(one, rejectRest) {
+  const frame = meant(one);
+  if (!frame) return void toast("Choose a frame first: click it, or move to it with the arrow keys.", { error: true });
+  const others = counted(one.group.photos.length - 1, "frame");
+  const name = photo(frame)?.filename ?? "This frame";
+  await decide(`${one.group.id}/keep-best`, { keeper_id: frame, reject_rest: rejectRest },
+    () => (rejectRest ? `${name} is kept, ${others} rejected. Your originals stay.` : `${name} is in front, ${others} behind it.`));
+}
+
+/** @param {Shown} one */
+const keepWhole = (one) =>
+  decide(`${one.group.id}/keep-all`, {}, () => `All ${counted(one.group.photos.length, "frame")} are kept and not offered again.`);
 
 async function keepAll() {
-  const groups = totals.groups - totals.ties;
-  const sentence = `In ${counted(groups, "burst")} the sharpest frame stays and ${counted(totals.rest, "other frame")} ${totals.rest === 1 ? "is" : "are"} rejected. ${totals.ties ? `${counted(totals.ties, "tie")} ${totals.ties === 1 ? "is" : "are"} left alone. ` : ""}One undo takes all of it back, and your originals stay.`;
-  if (!(await ask("Keep the best of every burst", sentence, `Reject ${counted(totals.rest, "frame")}`))) return;
-  try {
-    const { action_id: action, changed, ties } = await post("/api/bursts/keep-best", { reject_rest: true, session });
-    acted(action);
-    toast(`${counted(changed.length, "frame")} rejected${ties ? `, ${counted(ties, "tie")} left alone` : ""}.`, { undo: () => void undo(action) });
-    await load();
-  } catch (error) {
-    complain(error);
-  }
+  const answer = await askToKeepAll();
+  if (!answer) return;
+  const { rest, ...wish } = answer;
+  const done = wish.reject_rest ? "rejected. Your originals stay" : "behind the best ones";
+  await decide("keep-best", wish, () => `${counted(wish.expected, "burst")} decided, ${counted(rest, "frame")} ${done}.`);
 }
 
 async function detect() {
-  const chosen = await openDialog("Look for bursts", (/** @type {(value: { threshold?: number, gap_s?: number }) => void} */ close) => [
-    el("p", { text: "Frames are a burst when they look alike, come from one camera body, and follow each other closely. Empty fields take what was measured for the encoder." }),
-    el("form", {
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        const [threshold, gap] = [field("threshold").value, field("gap").value];
-        close({ ...(threshold && { threshold: Number(threshold) }), ...(gap && { gap_s: Number(gap) }) });
-      },
-    },
-    el("p", {}, el("label", {}, "Alike from (cosine, 0 to 1) ", el("input", { id: "threshold", type: "number", min: 0.01, max: 1, step: 0.005, placeholder: "the encoder’s own" }))),
-    el("p", {}, el("label", {}, "Seconds apart at most ", el("input", { id: "gap", type: "number", min: 0.1, max: 3600, step: 0.1, placeholder: "5" }))),
-    el("p", { class: "choices" }, el("button", { type: "submit", class: "primary", text: "Look through the archive" }), button("Cancel", () => byId("dialog") instanceof HTMLDialogElement && /** @type {HTMLDialogElement} */ (byId("dialog")).close()))),
-  ]);
+  const chosen = await askForBursts(totals);
   if (!chosen) return;
   try {
     await post("/api/bursts/detect", chosen);
-    toast("Looking for bursts. They appear here when they are found.");
+    toast("Looking for bursts. They appear here when they are found; what you decided stays.");
   } catch (error) {
     complain(error);
   }
@@ -123,7 +228,7 @@ async function detect() {
 
 onKey((key) => {
   if (key === "?") return showKeys(KEYS), true;
-  if (key === "z") return void undo(), true;
+  if (key === "z") return void undo().then(() => load()), true;
   const here = [...shown.values()].find(({ row }) => row.active !== null);
   if (!here) return false;
   const { row, group } = here;
@@ -131,7 +236,8 @@ onKey((key) => {
   if (key === "left" || key === "right") return row.move(key === "right" ? 1 : -1);
   if (key === "up" || key === "down") return leap(group.id, key === "down" ? 1 : -1);
   if (/^[0-5]$/.test(key)) return void rate([id], Number(key) || null), true;
-  if (key === "k") return void keep(group, id, false), true;
+  if (key === "k" || key === "x") return void keep(here, key === "x"), true;
+  if (key === "a" && group.state !== "intended") return void keepWhole(here), true;
   if (key === "enter") { location.href = /** @type {HTMLAnchorElement} */ (here.element.querySelector("a.button")).href; return true; }
   return false;
 });
@@ -144,13 +250,18 @@ function leap(from, step) {
 }
 
 onPhotos((ids) => {
-  shown.forEach(({ row }) => row.refresh(ids));
+  shown.forEach((one) => {
+    if (!one.row.cards.some((card) => ids.includes(card.id))) return;
+    one.row.refresh(ids);
+    label(one);
+  });
   want([...shown.values()].flatMap(({ row }) => row.cards.map((card) => card.id)));
 });
 byId("detect").addEventListener("click", () => void detect());
 byId("keep-all").addEventListener("click", () => void keepAll());
 byId("more").addEventListener("click", () => void load(true));
-onAny(["bursts", "removed", "resync"], () => void load());
+on("bursts", (data) => { if (!data?.preview) void load(); });
+onAny(["decisions", "removed", "resync"], () => void load(), 300);
 setUpHistory();
 void load();
 listen();

@@ -9,6 +9,7 @@ import { complain, toast } from "./toast.js";
 const SHOWN = 30;
 const WORDS = /** @type {Record<string, string>} */ ({
   rating: "stars", manual_match: "pick", rejected: "rejected", project: "project", tags_added: "tags added", tags_removed: "tags removed",
+  burst_front: "burst",
   apart: "split from its versions", copy_kept: "stays as a copy",
 });
 
@@ -80,6 +81,7 @@ function value(name, what) {
   if (what === null || what === undefined) return "none";
   if (name === "rating") return "★".repeat(what);
   if (typeof what === "boolean") return what ? "yes" : "no";
+  if (name === "burst_front") return what ? "decided" : "all kept";
   if (Array.isArray(what)) return what.join(", ") || "none";
   return what.name ?? String(what);
 }

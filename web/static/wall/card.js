@@ -4,6 +4,8 @@ import { makeStars, showStars } from "../parts/stars.js";
 
 /** @typedef {{ rate: (id: number, rating: number | null) => void, retry: (id: number) => void, discard: (item: Item) => void }} CardActions */
 
+const MEANT = { bracket: "Bracket", focus_stack: "Focus stack", panorama: "Panorama" };
+
 export class Card {
   /** @param {CardActions} actions @param {string} [role] */
   constructor(actions, role = "gridcell") {
@@ -56,7 +58,7 @@ export class Card {
       inside.push(el("span", { class: "blank", text: item.status === "failed" ? "no picture" : "developing" }));
     } else inside.push(this.imageOf(item, width));
     if (badge) inside.push(el("span", { class: "badge", text: badge }));
-    if (item?.burst_group) inside.push(el("span", { class: "badge stacked", text: item.burst_keeper ? "Burst · best" : "Burst" }));
+    if (item?.burst_group) inside.push(el("span", { class: "badge stacked", text: item.burst_intent ? MEANT[item.burst_intent] : item.burst_keeper ? "Burst · best" : "Burst" }));
     if (item?.versions) inside.push(el("span", { class: "badge versions", text: item.stack_front === item.id ? `${item.versions} versions` : "Version" }));
     this.frame.replaceChildren(...inside);
   }
