@@ -8,16 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.base import Stage
+from contracts.settings import Settings
 from web import counters, jobs, scoring
 from web.database import Connection
+from web.leftovers import remove_leftovers
 from web.tags import write_effective_tags
 
 _CHUNK = 2_000
 _FOLLOWERS: tuple[Stage, ...] = ("curate", "embed")
 
 
-async def reconcile(connection: Connection) -> dict[str, int]:
-    """Returns how much was mended, by kind."""
+async def reconcile(connection: Connection, settings: Settings | None = None) -> dict[str, int]:
+    """Returns how much was mended, by kind. With settings, orphaned files among the derivatives go too."""
     mended = {
         "claims_due_again": await _claims(connection),
         "convert_due": await _missing_convert(connection),
@@ -31,6 +33,8 @@ async def reconcile(connection: Connection) -> dict[str, int]:
     async with connection.transaction():
         await jobs.request_single(connection, "taste")
         await scoring.request_scoring(connection)
+    if settings is not None:
+        mended["leftovers_removed"] = await remove_leftovers(connection, settings)
     return mended
 
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from web.cli.reach import HomeOption, JsonOption, Reached, print_json, with_archive
+from web.cli.reach import (
+    HomeOption,
+    JsonOption,
+    Reached,
+    archive,
+    not_running,
+    print_json,
+    try_reachable_settings,
+    unreachable,
+    with_archive,
+)
+
+if TYPE_CHECKING:
+    from contracts.settings import Settings
+    from web.doctor import Finding
 
 letters = typer.Typer(help="Messages that were set aside: parked (not understood) and dead.", no_args_is_help=True)
 
@@ -37,22 +53,43 @@ def trace(
         typer.echo(f"{at:%Y-%m-%d %H:%M:%S}  {what}")
 
 
-def doctor(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Look for what is wrong, and say how to mend it. Exit 1 when something is."""
-
-    async def work(reached: Reached) -> list[Any]:
-        from web import doctor as examination
-
-        return await examination.examine(reached.connection, reached.settings)
-
-    findings = with_archive(home, work)
+def doctor(
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    mend: Annotated[bool, typer.Option("--mend", help="Remove the orphaned derivatives that it finds.")] = False,
+) -> None:
+    """Look for what is wrong, and say how to mend it. Exit 1 when something is, 2 when nothing runs to look at."""
+    settings = try_reachable_settings(home)
+    findings, removed, reached = asyncio.run(_examined(settings, mend))
     if as_json:
-        print_json([{"what": f.what, "ok": f.ok, "say": f.say} for f in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {finding.say}")
+            mark = "BAD" if not finding.ok else "-- " if finding.mend else "ok "
+            typer.echo(f"{mark}  {finding.what}: {finding.say}")
+            if finding.mend:
+                typer.echo(f"       {finding.mend}")
+        if mend:
+            typer.echo(f"{removed:,} orphaned files and folders removed.")
+    if not reached:
+        raise not_running(settings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+async def _examined(settings: Settings, mend: bool) -> tuple[list[Finding], int, bool]:
+    """Findings after mending, how many leftovers went, and whether the database answered."""
+    from web import doctor as examination
+    from web import leftovers
+
+    if not settings.database_url.get_secret_value():
+        return await examination.examine(None, settings), 0, False
+    try:
+        async with archive(settings) as reached:
+            removed = await leftovers.remove_leftovers(reached.connection, settings) if mend else 0
+            return await examination.examine(reached.connection, settings), removed, True
+    except unreachable():
+        return await examination.examine(None, settings), 0, False
 
 
 @letters.command("list")

@@ -31,16 +31,27 @@ class Reached:
 
 def reachable_settings(home: Path | None) -> Settings:
     """Settings of what runs in `home`, or the environment's. Exits with 2 when nothing runs."""
+    settings = try_reachable_settings(home)
+    if settings.database_url.get_secret_value():
+        return settings
+    raise not_running(settings)
+
+
+def try_reachable_settings(home: Path | None) -> Settings:
+    """The same; where nothing runs, they name no servers."""
     from contracts.settings import Settings
     from web.native.home import Home
 
     settings = Settings(FINESHYT_HOME=home) if home is not None else Settings()
     running = Home(settings.home).running()
-    if running is not None:
-        return Home(settings.home).settings(running)
-    if settings.database_url.get_secret_value():
-        return settings
-    raise not_running(settings)
+    return settings if running is None else Home(settings.home).settings(running)
+
+
+def unreachable() -> tuple[type[Exception], ...]:
+    """What asyncpg raises when the servers are away."""
+    import asyncpg
+
+    return OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError
 
 
 def not_running(settings: Settings) -> typer.Exit:
@@ -61,8 +72,6 @@ async def archive(settings: Settings) -> AsyncIterator[Reached]:
 
 def with_archive(home: Path | None, work: Callable[[Reached], Coroutine[Any, Any, _T]]) -> _T:
     """Runs `work` on the archive. A refused request is a sentence and exit 1; servers that are away are exit 2."""
-    import asyncpg
-
     from web.errors import RequestError
 
     settings = reachable_settings(home)
@@ -76,7 +85,7 @@ def with_archive(home: Path | None, work: Callable[[Reached], Coroutine[Any, Any
     except RequestError as error:
         typer.echo(error.sentence, err=True)
         raise typer.Exit(1) from error
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+    except unreachable() as error:
         raise not_running(settings) from error
 
 

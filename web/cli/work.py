@@ -67,7 +67,7 @@ def reconcile(home: HomeOption = None, as_json: JsonOption = False) -> None:
     async def work(reached: Reached) -> dict[str, int]:
         from web import reconcile as mending
 
-        return await mending.reconcile(reached.connection)
+        return await mending.reconcile(reached.connection, reached.settings)
 
     mended = with_archive(home, work)
     if as_json:
