@@ -20,13 +20,14 @@ from web.api import (
     taste,
     trash,
     uploads,
+    watch,
     xmp,
 )
 
 router = APIRouter(prefix="/api")
 for part in (
     imports, folders, photos, facets, decisions, failed, trash, uploads, stages, bursts, projects, logs, taste, search,
-    duplicates, xmp,
+    duplicates, xmp, watch,
 ):  # fmt: skip
     router.include_router(part.router)
 

@@ -1,4 +1,4 @@
-"""`fineshyt roots list|add|relocate`."""
+"""`fineshyt roots list|add|relocate|watch|unwatch`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ def list_roots(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Every root, how many photographs it holds, and why it cannot be read."""
 
     async def work(reached: Reached) -> list[dict[str, Any]]:
-        from web import roots
+        from web import roots, watch
 
-        return await roots.list_roots(reached.connection)
+        watched = {root["root_id"]: root["reason"] for root in await watch.watched(reached.connection)}
+        return [
+            root | {"watched": root["id"] in watched, "watch_reason": watched.get(root["id"])}
+            for root in await roots.list_roots(reached.connection)
+        ]
 
     listed = with_archive(home, work)
     if as_json:
         print_json(listed)
         return
     for root in listed:
-        typer.echo(
-            f"{root['id']:4}  {root['path']}  {root['photos']:,} photographs  {root['offline_reason'] or ''}".rstrip()
-        )
+        reason = root["offline_reason"] or root["watch_reason"] or ""
+        watched = "  watched" if root["watched"] else ""
+        typer.echo(f"{root['id']:4}  {root['path']}  {root['photos']:,} photographs{watched}  {reason}".rstrip())
 
 
 @commands.command()
@@ -62,3 +66,35 @@ def relocate(
 
     with_archive(home, work)
     typer.echo(f"Root {root_id} lies at {folder} now.")
+
+
+@commands.command()
+def watch(
+    root_id: Annotated[int, typer.Argument(help="The root's number, from `fineshyt roots list`.")],
+    home: HomeOption = None,
+) -> None:
+    """Import whatever comes into a root by itself: first all that is there, then what is new, moved or renamed."""
+
+    async def work(reached: Reached) -> None:
+        from web import watch
+
+        await watch.watch(reached.connection, root_id)
+
+    with_archive(home, work)
+    typer.echo(f"Root {root_id} is watched. No longer: fineshyt roots unwatch {root_id}")
+
+
+@commands.command()
+def unwatch(
+    root_id: Annotated[int, typer.Argument(help="The root's number, from `fineshyt roots list`.")],
+    home: HomeOption = None,
+) -> None:
+    """Watch a root no longer. What was imported stays."""
+
+    async def work(reached: Reached) -> None:
+        from web import watch
+
+        await watch.unwatch(reached.connection, root_id)
+
+    with_archive(home, work)
+    typer.echo(f"Root {root_id} is not watched any more.")

@@ -1,4 +1,7 @@
-"""`python -m web.results`: results writer, relay, scorer and the search for versions. A second one is a hot standby."""
+"""`python -m web.results`: results writer, relay, scorer, search for versions, watched folders.
+
+A second one is a hot standby.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from web.relay.relay import run_relay
 from web.results.scorer import run_scorer
 from web.results.writer import Writer
 from web.version_search import run_version_search
+from web.watch import run_watch
 
 log = structlog.get_logger()
 
@@ -29,6 +33,7 @@ async def main(settings: Settings) -> None:
         asyncio.create_task(run_relay(settings, stop), name="relay"),
         asyncio.create_task(run_scorer(settings, stop), name="scorer"),
         asyncio.create_task(run_version_search(settings, stop), name="versions"),
+        asyncio.create_task(run_watch(settings, stop), name="watch"),
     ]
     # A part that dies takes the process with it: the supervisor starts all of it again.
     done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

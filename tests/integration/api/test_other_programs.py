@@ -61,3 +61,16 @@ async def test_a_catalogue_is_read_below_a_root_only(client: httpx.AsyncClient, 
     assert (counted.json()["fills"], counted.json()["accepted"]) == (1, None)
     assert taken.json()["accepted"] == 1
     assert (await archive.decision(photo))["rating"] == 5
+
+
+async def test_a_root_is_watched_and_no_longer(client: httpx.AsyncClient, archive: Archive) -> None:
+    root = await archive.root()
+
+    given = await client.put("/api/roots/1/watch", json={"watched": True})
+    missing = await client.put("/api/roots/99/watch", json={"watched": True})
+    listed = await client.get("/api/roots/watched")
+    taken = await client.put("/api/roots/1/watch", json={"watched": False})
+
+    assert (given.status_code, missing.status_code) == (200, 404)
+    assert [item["path"] for item in listed.json()["items"]] == [str(root)]
+    assert taken.json()["items"] == []

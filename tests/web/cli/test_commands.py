@@ -23,7 +23,8 @@ def _run(*arguments: str) -> Result:
         ("status",), ("import", "/tmp"), ("export", "--target", "out"), ("roots", "list"), ("train",), ("bursts",),
         ("retry-failed",), ("reconcile",), ("backfill", "embed"), ("encoder", "list"), ("dead-letters", "list"),
         ("trace", "1"), ("doctor",), ("down",), ("xmp", "status"), ("xmp", "write", "--to", "out"), ("xmp", "read"),
-        ("xmp", "allow", "1", "sidecar"), ("import-ratings", "mine.lrcat"),
+        ("xmp", "allow", "1", "sidecar"), ("import-ratings", "mine.lrcat"), ("roots", "watch", "1"),
+        ("roots", "unwatch", "1"),
     ],
 )  # fmt: skip
 def test_without_a_running_fineshyt_a_command_says_so_and_exits_with_2(
