@@ -85,9 +85,23 @@ def taste() -> list[dict[str, Any]]:
     return taste_eval.rows()
 
 
+def search() -> list[dict[str, Any]]:
+    """Likeness with a filter at 1,000,000 vectors, its recall, the index build, and words to a vector."""
+    import bench_search
+
+    return bench_search.rows(bench_search.PHOTOS)
+
+
+def focus() -> list[dict[str, Any]]:
+    """How often the sharpest frame of a synthetic burst is picked."""
+    import bench_focus
+
+    return bench_focus.rows()
+
+
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "convert": convert, "delivery": delivery, "pipeline": pipeline, "embed": embed, "gallery": gallery,
-    "pages": pages, "taste": taste,
+    "pages": pages, "taste": taste, "focus": focus, "search": search,
 }  # fmt: skip
 
 

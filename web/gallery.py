@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from web import scoring
 from web.database import Connection
 from web.errors import RequestError
-from web.gallery_query import SORT_COLUMNS, GalleryQuery, SortKey, Tab, Where, conditions
+from web.gallery_query import RELEVANCE, SORT_COLUMNS, GalleryQuery, SortKey, Tab, Where, conditions
 from web.progress import tab_counts
 
 DENSE = 0.25
@@ -62,8 +62,11 @@ class Page:
 
 
 async def order_of(connection: Connection, query: GalleryQuery) -> Order:
-    """The query's order, or the default: by preference once there is a model, by capture time before."""
-    sort = query.sort
+    """The query's order, or the default: a search by relevance, else by preference once there is a model, by capture
+    time before."""
+    sort = query.sort or (f"-{RELEVANCE}" if query.found is not None else None)
+    if sort is not None and sort.removeprefix("-") == RELEVANCE and query.found is None:
+        sort = None
     if sort is None:
         model = await scoring.active_model(connection)
         sort = "-preference" if model is not None and not model["retired"] else "-captured"
@@ -105,6 +108,8 @@ async def page(connection: Connection, query: GalleryQuery, limit: int, cursor_t
     """One page of ids, with the marker of the next and the size of the whole view."""
     order = await order_of(connection, query)
     cursor = decode_cursor(cursor_text, query, order) if cursor_text else None
+    if order.key == RELEVANCE:
+        return await _page_of_search(connection, query, order, limit, cursor)
     counted = await tab_counts(connection) if query.only_tab() else None
     if cursor is not None:
         total = cursor.total
@@ -118,6 +123,18 @@ async def page(connection: Connection, query: GalleryQuery, limit: int, cursor_t
     rows = rows[:limit]
     following = encode_cursor(Cursor(rows[-1]["key"], rows[-1]["photo_id"], total), query, order) if more else None
     return Page([row["photo_id"] for row in rows], following, total, order)
+
+
+async def _page_of_search(
+    connection: Connection, query: GalleryQuery, order: Order, limit: int, cursor: Cursor | None
+) -> Page:
+    """The marker's value is the rank of the last row: a search is done anew for every page."""
+    ids = await _by_relevance(connection, query, order)
+    first = cursor.value + 1 if cursor is not None else 0
+    some = ids[first : first + limit].tolist()
+    more = first + limit < len(ids)
+    following = encode_cursor(Cursor(first + limit - 1, some[-1], len(ids)), query, order) if more and some else None
+    return Page(some, following, len(ids), order)
 
 
 def _is_dense(query: GalleryQuery, counted: dict[str, int] | None) -> bool:
@@ -207,6 +224,8 @@ async def ordered_ids(connection: Connection, query: GalleryQuery) -> tuple[NDAr
     tenth of a second if each became a number of Python's.
     """
     order = await order_of(connection, query)
+    if order.key == RELEVANCE:
+        return await _by_relevance(connection, query, order), order
     where, (word, _) = conditions(query), _direction(order)
     key = "g.photo_id" if order.key == "newest" else f"g.{order.column} {word} NULLS LAST, g.photo_id"
     sent: bytes = await connection.fetchval(
@@ -214,6 +233,22 @@ async def ordered_ids(connection: Connection, query: GalleryQuery) -> tuple[NDAr
         *where.values,
     )
     return _received(sent), order
+
+
+async def _by_relevance(connection: Connection, query: GalleryQuery, order: Order) -> NDArray[np.int64]:
+    """The view's ids in the order that the search found them in; what it did not rank comes last, newest first."""
+    assert query.found is not None
+    where = conditions(query)
+    ranked = where.bind(query.found.ranked)
+    word = "" if order.descending else "DESC"  # the best has rank 1
+    sent: bytes = await connection.fetchval(
+        f"""SELECT array_send(ARRAY(
+                SELECT g.photo_id FROM gallery g
+                LEFT JOIN unnest({ranked}::bigint[]) WITH ORDINALITY AS r (photo_id, rank) ON r.photo_id = g.photo_id
+                WHERE {where.sql()} ORDER BY r.rank {word} NULLS LAST, g.photo_id DESC))""",
+        *where.values,
+    )
+    return _received(sent)
 
 
 _ARRAY_HEADER = 20

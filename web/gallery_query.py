@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 Tab = Literal["all", "for_projects", "match", "no_match", "rated", "unrated", "unseen", "bursts", "rejected", "failed"]
-SortKey = Literal["preference", "captured", "newest", "vibe", "rating", "sharpness", "focus", "exposure", "name"]
+SortKey = Literal[
+    "preference", "captured", "newest", "vibe", "rating", "sharpness", "focus", "exposure", "name", "relevance"
+]
+Toward = Literal["sharper", "better_exposed", "more_liked"]
 
 TABS: tuple[Tab, ...] = get_args(Tab)
 TAB_BITS: dict[Tab, int] = {tab: 1 << n for n, tab in enumerate(TABS)}
@@ -30,7 +33,27 @@ SORT_COLUMNS: dict[SortKey, str] = {
 }
 NUMBERS = ("preference", "vibe", "rating", "technical", "sharpness", "exposure", "focus")
 """Numbers that `min_` and `max_` limit."""
-SORT_PATTERN = "^-?(" + "|".join(SORT_COLUMNS) + ")$"
+RELEVANCE = "relevance"
+"""The order of a search, best first with a leading `-`. Without a search it is as if nothing had been said."""
+SORT_PATTERN = "^-?(" + "|".join([*SORT_COLUMNS, RELEVANCE]) + ")$"
+_PHOTOS_PATTERN = r"^\d{1,18}(,\d{1,18}){0,19}$"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found, before the view's tab and facets hold anything back (`web.search`)."""
+
+    ranked: list[int]
+    """Best first; photographs of the view that are not here come after them."""
+    near: list[int] | None
+    """Those by likeness; None: likeness took no part, and the words alone say what belongs."""
+    words: Literal["or", "and", "no"]
+    """A photograph that holds the words belongs as well, must hold them too, or they are part of the likeness."""
+    note: str | None = None
+    """Why likeness took no part, for the person who searches."""
+
+
+_OF_THE_SEARCH = ("q", "like", "unlike", "minus", "toward")
 
 
 class GalleryQuery(BaseModel):
@@ -42,6 +65,15 @@ class GalleryQuery(BaseModel):
     sort: str | None = Field(default=None, pattern=SORT_PATTERN)
     """Absent: `-preference` once a taste model exists, `-captured` before."""
     q: str | None = Field(default=None, max_length=200)
+    """Words: in the name, in what the model saw, in a tag; with a text tower, also what looks like them."""
+    like: str | None = Field(default=None, pattern=_PHOTOS_PATTERN)
+    """Ids of photographs, comma-separated: those that look like them, nearest first."""
+    unlike: str | None = Field(default=None, pattern=_PHOTOS_PATTERN)
+    """Ids of photographs to keep away from."""
+    minus: str | None = Field(default=None, max_length=200)
+    """Words, comma-separated: photographs that hold one are left out; with a text tower what looks so goes last."""
+    toward: Toward | None = None
+    """What is found moves up by a score: `focus`, `exposure` or `preference`."""
     project: str | None = Field(default=None, max_length=200)
     folder: str | None = Field(default=None, max_length=4096)
     """Absolute path; photos below it are included. Nothing is looked up on the disk."""
@@ -68,6 +100,27 @@ class GalleryQuery(BaseModel):
     max_exposure: float | None = None
     min_focus: float | None = None
     max_focus: float | None = None
+
+    _found: Found | None = PrivateAttr(default=None)
+
+    @property
+    def found(self) -> Found | None:
+        """What the search found; None where there is none, or where nobody searched yet."""
+        return self._found
+
+    def with_found(self, found: Found) -> Self:
+        """The same view, narrowed to what the search found. The view without a facet keeps it."""
+        copy = self.model_copy()
+        copy._found = found
+        return copy
+
+    def searches(self) -> bool:
+        """Whether there is an order by relevance."""
+        return bool((self.q or "").strip() or self.like or self.unlike)
+
+    def search_alone(self) -> GalleryQuery:
+        """The same search in the whole tab."""
+        return GalleryQuery.model_validate(self.model_dump(include={"filter", "sort", *_OF_THE_SEARCH}))
 
     def only_tab(self) -> bool:
         """Whether nothing but the tab filters: then the counters know the total."""
@@ -104,6 +157,7 @@ def conditions(query: GalleryQuery) -> Where:
         value = getattr(query, name)
         if value is not None:
             facet(where, value)
+    _searched(where, query)
     for name in NUMBERS:
         for prefix, sign in (("min", ">="), ("max", "<=")):
             value = getattr(query, f"{prefix}_{name}")
@@ -143,19 +197,50 @@ def _folder(where: Where, path: str) -> None:
 _ROOT = "rtrim(path, '/') || '/'"
 
 
-def _search(where: Where, text: str) -> None:
-    """Part of the file name, a word of what the model saw, or a tag."""
-    words = text.strip()
-    if not words:
+def _searched(where: Where, query: GalleryQuery) -> None:
+    words = (query.q or "").strip()
+    found = query.found
+    near = found.near if found is not None else None
+    if near is None:
+        if words:
+            where.add(_holds(where, words))
         return
+    belongs = f"g.photo_id = ANY ({where.bind(near)}::bigint[])"
+    if words and found is not None and found.words != "no":
+        belongs = f"({belongs} {found.words.upper()} {_holds(where, words)})"
+    where.add(belongs)
+
+
+def _holds(where: Where, words: str) -> str:
+    """Part of the file name, or words of what the model saw, or of a tag."""
     escaped = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    name, said, tag = where.bind(f"%{escaped}%"), where.bind(words), where.bind(words.lower())
-    where.add(
-        f"""(g.name LIKE {name}
-             OR g.photo_id IN (SELECT photo_id FROM photo_metadata
+    return f"(g.name LIKE {where.bind(f'%{escaped}%')} OR {_says(where, words)})"
+
+
+def _says(where: Where, words: str) -> str:
+    said, tag = where.bind(words), where.bind(words.lower())
+    return f"""(g.photo_id IN (SELECT photo_id FROM photo_metadata
                                WHERE words @@ websearch_to_tsquery('english', {said}))
-             OR g.photo_id IN (SELECT photo_id FROM photo_tags WHERE tag = {tag}))"""
-    )
+             OR g.photo_id IN (SELECT photo_id FROM photo_tags
+                               WHERE to_tsvector('english', tag) @@ websearch_to_tsquery('english', {said})
+                               UNION ALL SELECT photo_id FROM photo_tags WHERE tag = {tag}))"""
+
+
+def _without(where: Where, minus: str) -> None:
+    """Names are not looked at: a file called `people.jpg` need not show any."""
+    for words in phrases(minus):
+        where.add(f"NOT {_says(where, words)}")
+
+
+def phrases(text: str | None) -> list[str]:
+    """The parts between the commas, in order, each once."""
+    parts = (part.strip() for part in (text or "").split(","))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def photo_ids(text: str | None) -> list[int]:
+    """The ids of `like` and `unlike`, in order, each once."""
+    return list(dict.fromkeys(int(part) for part in (text or "").split(",") if part))
 
 
 _FACETS: dict[str, Callable[[Where, Any], None]] = {
@@ -168,5 +253,5 @@ _FACETS: dict[str, Callable[[Where, Any], None]] = {
     "project": _project,
     "folder": _folder,
     "tag": _tag,
-    "q": _search,
+    "minus": _without,
 }

@@ -18,6 +18,8 @@ from contracts.claims import TextQuery, TextReply
 from web.encoders import BUNDLED
 
 log = structlog.get_logger()
+_KEPT = 500
+"""Texts whose vectors are remembered, 1.5 kB each."""
 _TIMEOUT_S = topology.TEXT_TTL_MS / 1000
 
 
@@ -36,6 +38,7 @@ class TextTower:
     def __init__(self) -> None:
         self._channel: AbstractChannel | None = None
         self._waiting: dict[str, asyncio.Future[TextReply]] = {}
+        self._known: dict[tuple[str, str], NDArray[np.float16]] = {}
 
     @property
     def attached(self) -> bool:
@@ -63,15 +66,24 @@ class TextTower:
         """The unit vector of `text`, float16. Raises NoTextTowerError with a sentence."""
         if not has_text_tower(encoder):
             raise NoTextTowerError("The encoder in use sees pictures only, so the search went by words and names.")
+        assert encoder is not None
+        if (encoder, text) in self._known:  # a view is read again whenever a photograph of it changes
+            return self._known[encoder, text]
         if self._channel is None:
             raise NoTextTowerError("RabbitMQ cannot be reached just now, so the search went by words and names.")
-        assert encoder is not None
         reply = await self._ask(TextQuery(encoder=encoder, text=text))
         if reply.vector is None:
             raise NoTextTowerError(
                 reply.error or "The text consumer had no answer, so the search went by words and names."
             )
-        return np.frombuffer(reply.vector, "<f2")
+        return self._keep(encoder, text, np.frombuffer(reply.vector, "<f2"))
+
+    def _keep(self, encoder: str, text: str, vector: NDArray[np.float16]) -> NDArray[np.float16]:
+        """The oldest of `_KEPT` goes."""
+        self._known[encoder, text] = vector
+        if len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]
+        return vector
 
     async def _ask(self, query: TextQuery) -> TextReply:
         assert self._channel is not None

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from contracts.base import Stage
-from contracts.results import ConvertPayload, EmbedPayload, ErrorEnvelope, Failure, FailureKind, Result, ScannedFile
+from contracts.results import (
+    ConvertPayload,
+    CuratePayload,
+    EmbedPayload,
+    ErrorEnvelope,
+    Failure,
+    FailureKind,
+    Result,
+    ScannedFile,
+)
 
 WORKER = "test:1"
 
@@ -53,6 +62,12 @@ def converted(pixels: str, **changes: Any) -> dict[str, Any]:
         **changes,
     )
     return payload.model_dump(mode="json")
+
+
+def curated(subject: str = "A street", **more: Any) -> dict[str, Any]:
+    """What a language model said; it names no tags unless told."""
+    stated = {"content_type": "street", "suggested_tags": [], "model": "test"} | more
+    return CuratePayload(subject=subject, **stated).model_dump(mode="json")
 
 
 def embedded(seed: int, *, dim: int = 16, encoder: str = "efficientnet-lite2") -> dict[str, Any]:

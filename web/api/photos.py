@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import structlog
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.exif import inflate_exif
 from web import gallery, jobs
-from web.api.shapes import PhotoId
+from web.api.searched import PageView, View
+from web.api.shapes import LARGEST_PAGE, PhotoId
 from web.context import Db, Here, Json
-from web.gallery_query import GalleryQuery
 from web.items import item, items
 from web.renderings import Rendering, rendering, request_rendering
 
 log = structlog.get_logger()
 router = APIRouter(tags=["photos"])
-
-PAGE = 60
-LARGEST_PAGE = 500
-
-
-class PageQuery(GalleryQuery):
-    """A view, and where in it."""
-
-    cursor: str | None = Field(default=None, max_length=1000)
-    limit: int = Field(default=PAGE, ge=1, le=LARGEST_PAGE)
-
-    def view(self) -> GalleryQuery:
-        return GalleryQuery.model_validate(self.model_dump(by_alias=True, exclude={"cursor", "limit"}))
 
 
 class SomeIds(BaseModel):
@@ -41,8 +29,12 @@ class SomeIds(BaseModel):
 
 
 @router.get("/photos")
-async def page(db: Db, query: Annotated[PageQuery, Query()]) -> Json:
-    """One page of a view. Photos without the sort's key come last in both directions; a leading `-` is descending."""
+async def page(query: PageView, db: Db) -> Json:
+    """One page of a view. Photos without the sort's key come last in both directions; a leading `-` is descending.
+
+    A search (`q`, `like`, `unlike`) comes best first unless another sort is asked for; `note` says where likeness could
+    not take part.
+    """
     found = await gallery.page(db, query.view(), query.limit, query.cursor)
     return Json(
         {
@@ -50,6 +42,7 @@ async def page(db: Db, query: Annotated[PageQuery, Query()]) -> Json:
             "next_cursor": found.next_cursor,
             "total": found.total,
             "sort": str(found.order),
+            "note": query.found.note if query.found is not None else None,
         }
     )
 
@@ -58,22 +51,27 @@ _BYTES = "application/octet-stream"
 
 
 @router.get("/photos/ids", responses={200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}})
-async def ids(db: Db, query: Annotated[GalleryQuery, Query()], request: Request) -> Response:
-    """Every id of the view, in order: `{ids, total, sort}`.
+async def ids(query: View, db: Db, request: Request) -> Response:
+    """Every id of the view, in order: `{ids, total, sort, note}`.
 
     With `Accept: application/octet-stream` as whole numbers without sign, little-endian, of `X-Id-Bytes` bytes each: 4,
-    or 8 where an id needs them. `X-Total` says how many, `X-Sort` in which order.
+    or 8 where an id needs them. `X-Total` says how many, `X-Sort` in which order, `X-Note` (percent-encoded) where
+    likeness could not take part.
     """
     ordered, order = await gallery.ordered_ids(db, query)
+    note = query.found.note if query.found is not None else None
     if _BYTES not in request.headers.get("accept", ""):
-        return Json({"ids": ordered, "total": len(ordered), "sort": str(order)}, headers={"Vary": "Accept"})
+        body = {"ids": ordered, "total": len(ordered), "sort": str(order), "note": note}
+        return Json(body, headers={"Vary": "Accept"})
     kind = np.dtype("<u4" if ordered.max(initial=0) < 2**32 else "<u8")
     said = {"X-Total": str(len(ordered)), "X-Sort": str(order), "X-Id-Bytes": str(kind.itemsize), "Vary": "Accept"}
+    if note is not None:
+        said["X-Note"] = quote(note)
     return Response(ordered.astype(kind).tobytes(), headers=said, media_type=_BYTES)
 
 
 @router.post("/photos/by-ids")
-async def by_ids(request: SomeIds, db: Db, query: Annotated[GalleryQuery, Query()]) -> Json:
+async def by_ids(request: SomeIds, query: View, db: Db) -> Json:
     """Items in the order of `ids`, and which of them the view of the query string holds."""
     return Json({"items": await items(db, request.ids), "in_view": await gallery.ids_in_view(db, query, request.ids)})
 

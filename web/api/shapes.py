@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from web.decisions import IDS_AT_MOST, Outcome
 
+PAGE = 60
+LARGEST_PAGE = 500
+"""Photographs of a page, unless asked otherwise, and at most."""
 PhotoId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Ids = Annotated[list[int], Field(min_length=1, max_length=IDS_AT_MOST)]
 

@@ -58,7 +58,7 @@ export const put = (path, body) => call("PUT", path, body);
 /**
  * The ids of a view, in order: four or eight bytes each, for a million of them are read every few seconds.
  * @param {URLSearchParams} view
- * @returns {Promise<{ ids: Float64Array | Uint32Array, sort: string }>}
+ * @returns {Promise<{ ids: Float64Array | Uint32Array, sort: string, note: string | null }>} `note`: what the search says
  */
 export async function orderedIds(view) {
   const response = await request("GET", `/api/photos/ids?${view}`, undefined, "application/octet-stream");
@@ -69,5 +69,6 @@ export async function orderedIds(view) {
   const bytes = await response.arrayBuffer();
   const wide = response.headers.get("X-Id-Bytes") === "8";
   const ids = wide ? Float64Array.from(new BigUint64Array(bytes), Number) : new Uint32Array(bytes);
-  return { ids, sort: response.headers.get("X-Sort") ?? "-captured" };
+  const note = response.headers.get("X-Note");
+  return { ids, sort: response.headers.get("X-Sort") ?? "-captured", note: note && decodeURIComponent(note) };
 }

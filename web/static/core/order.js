@@ -8,7 +8,7 @@ const REST = 4; // of the time that reading takes, so that an archive of a milli
 
 export class Order {
   /**
-   * @param {(order: { ids: Float64Array | Uint32Array, sort: string }) => void} show
+   * @param {(order: { ids: Float64Array | Uint32Array, sort: string, note: string | null }) => void} show
    * @param {(error: unknown) => void} fail
    * @param {() => URLSearchParams} [ask]
    */

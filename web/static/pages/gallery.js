@@ -13,6 +13,7 @@ import { showHistory } from "../parts/history.js";
 import { setUpHistory } from "../parts/masthead.js";
 import { complain, toast } from "../parts/toast.js";
 import { Bulk } from "../wall/bulk.js";
+import { alike, asked, Asking, searching } from "../wall/asking.js";
 import { showChips, showFacets } from "../wall/facets.js";
 import { cardOf } from "../wall/card.js";
 import { Scrubber } from "../wall/scrubber.js";
@@ -23,14 +24,15 @@ import { Wall } from "../wall/wall.js";
 const KEYS = [
   ["1 – 5", "rate"], ["0", "clear the rating"], ["p", "pick, or no longer"], ["x", "reject, or restore"],
   ["m", "select"], ["shift + arrows", "select a range"], ["arrows, page, home, end", "move"], ["enter", "review from here"],
-  ["h", "history of this photograph"], ["z", "undo"], ["escape", "clear the selection"], ["?", "this list"],
+  ["l", "more like this; with shift, less"], ["h", "history of this photograph"], ["z", "undo"], ["escape", "clear the selection"], ["?", "this list"],
 ];
 const MOVES = ["left", "right", "up", "down", "pageup", "pagedown", "home", "end"];
 
 const selection = new Selection();
-const wall = new Wall(byId("wall"), { rate: (id, rating) => rate([id], rating), retry, discard }, selection);
+const wall = new Wall(byId("wall"), { rate: (id, rating) => rate([id], rating), retry, discard, alike: (id, away) => lookFor([id], away) }, selection);
 const scrubber = new Scrubber(byId("scrubber"), wall);
-new Bulk(byId("bulk"), selection, () => wall.ids);
+new Bulk(byId("bulk"), selection, () => wall.ids, (ids, away) => lookFor(ids, away));
+const asking = new Asking(byId("asking"), narrow);
 const order = new Order(hang, (error) => { complain(error); byId("wall").dataset.state = "failed"; });
 /** @type {Record<string, number>} */
 let tabs = {};
@@ -39,9 +41,10 @@ let fresh = true; // the next order is of another view: it begins at its top, or
 
 const filter = () => query().get("filter") ?? "all";
 
-/** @param {{ ids: Float64Array | Uint32Array, sort: string }} found */
+/** @param {{ ids: Float64Array | Uint32Array, sort: string, note: string | null }} found */
 function hang(found) {
   sort = found.sort;
+  asking.say(found.note);
   byId("wall").dataset.state = "hung";
   byId("wall").hidden = found.ids.length === 0; // what is hidden cannot be scrolled
   if (fresh) {
@@ -64,7 +67,14 @@ function hang(found) {
   showState();
 }
 
+/** The orders there are: by relevance only while something is looked for. */
+function showSorts() {
+  const sorts = /** @type {[string, string][]} */ ([...(searching() ? [["relevance", "Relevance"]] : []), ...SORTS]);
+  if (field("sort").children.length !== sorts.length) field("sort").replaceChildren(...sorts.map(([name, title]) => el("option", { value: name, text: title })));
+}
+
 function showState() {
+  showSorts();
   field("sort").value = sort.replace("-", "");
   const descending = sort.startsWith("-");
   byId("turn").textContent = descending ? "↓" : "↑";
@@ -113,6 +123,7 @@ function show() {
   showTabs();
   showLane();
   showChips(byId("chips"), narrow);
+  asking.show();
   if (!byId("facets").hidden) showFacets(byId("facets"), narrow).catch(complain);
   void order.read();
 }
@@ -123,6 +134,18 @@ function narrow(changes) {
   selection.clear();
   go({ ...changes, photo: null });
   show();
+}
+
+/** What stands in the search field, unless it is looked for already. */
+function search() {
+  const typed = field("q").value.trim();
+  if (typed !== (query().get("q") ?? "")) narrow(asked(typed));
+}
+
+/** Photographs like these, or less like them, best first. @param {number[]} ids @param {boolean} [away] */
+function lookFor(ids, away = false) {
+  const changes = alike(ids, away);
+  if (changes) narrow(changes);
 }
 
 function showTabs() {
@@ -189,6 +212,7 @@ onKey((key, event) => {
   const ids = meant();
   if (!ids.length) return false;
   if (/^[0-5]$/.test(key)) return void rate(ids, Number(key) || null), true;
+  if (key === "l") return lookFor(ids, event.shiftKey), true;
   if (key === "p") return void pick(ids), true;
   if (key === "x") return void reject(ids), true;
   if (wall.active === null) return false;
@@ -253,11 +277,10 @@ onDecision((news) => {
 onDecision((news) => { if (news.kind !== "pending") order.soon(); });
 onPhotos((ids) => wall.refresh(ids));
 
-field("sort").append(...SORTS.map(([name, title]) => el("option", { value: name, text: title })));
 field("sort").addEventListener("change", () => narrow({ sort: field("sort").value === "name" ? "name" : `-${field("sort").value}` }));
 byId("turn").addEventListener("click", () => narrow({ sort: sort.startsWith("-") ? sort.slice(1) : `-${sort}` }));
-byId("bar").addEventListener("submit", (event) => { event.preventDefault(); narrow({ q: field("q").value.trim() }); });
-field("q").addEventListener("change", () => { if (field("q").value.trim() !== (query().get("q") ?? "")) narrow({ q: field("q").value.trim() }); });
+byId("bar").addEventListener("submit", (event) => { event.preventDefault(); search(); });
+field("q").addEventListener("change", () => search());
 byId("narrow").addEventListener("click", () => {
   const panel = byId("facets");
   panel.hidden = !panel.hidden;

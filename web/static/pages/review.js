@@ -16,13 +16,14 @@ import { showHistory } from "../parts/history.js";
 import { medium } from "../parts/placard.js";
 import { makeStars, showStars } from "../parts/stars.js";
 import { complain } from "../parts/toast.js";
+import { showWhy } from "../parts/why.js";
 
 /** @type {[string, string][]} */
 const KEYS = [
   ["→ · space", "next"], ["←", "back"], ["1 – 5", "rate (and on, in Cull)"], ["0 · u", "clear the rating"], ["p", "pick, or no longer"],
   ["x", "reject, or restore"], ["z", "undo"], ["f", "100 %, and back"], ["+ · −", "closer, farther"], ["arrows", "pan, while zoomed"],
   ["c", "compare"], ["o", "where it is sharp"], ["v", "in monochrome"], ["i", "facts"], ["h", "history of this photograph"],
-  ["escape", "back"], ["?", "this list"],
+  ["l", "more like this"], ["w", "why this score"], ["escape", "back"], ["?", "this list"],
 ];
 /** @type {[string, string][]} */
 const COMPARE_KEYS = [
@@ -171,7 +172,8 @@ function showItem(shown) {
   const badge = shown.rejected ? "Rejected" : shown.manual_match ? "Chef’s Pick" : shown.is_match ? "Match" : "";
   byId("badge").textContent = badge;
   byId("score").textContent = shown.preference_score === null ? "" : String(shown.preference_score);
-  byId("score").title = "What fineshyt expects you to think of it, of 100";
+  byId("score").hidden = shown.preference_score === null;
+  byId("score").title = "What fineshyt expects you to think of it, of 100. Why?";
   showStrip();
   showDetail();
 }
@@ -477,6 +479,8 @@ onKey((key, event) => {
   if (key === "o") { overlay = !overlay; return showDetail(), true; }
   if (key === "i") { facts = !facts; return showDetail(), true; }
   if (key === "h") return showHistory({ photo: item() }), true;
+  if (key === "l") return findAlike(), true;
+  if (key === "w") return void showWhy(id()), true;
   return false;
 });
 
@@ -486,6 +490,8 @@ async function takeBack() {
   const rank = rankOf(reverted);
   if (rank >= 0) await to(rank);
 }
+
+const findAlike = () => { location.href = `/gallery?like=${id()}`; };
 
 function leave() {
   location.href = /** @type {HTMLAnchorElement} */ (byId("back")).href;
@@ -514,7 +520,7 @@ for (const [name, act] of /** @type {[string, () => void][]} */ ([
   ["previous", back], ["next", next], ["pick", () => void pick([id()])], ["reject", () => void reject([id()])],
   ["zoom-button", () => void (zoomed() ? unzoom() : zoomIn())], ["compare-button", () => void openCompare(companions())],
   ["monochrome", monochrome], ["overlay", () => { overlay = !overlay; showDetail(); }], ["facts-button", () => { facts = !facts; showDetail(); }],
-  ["history", () => showHistory({ photo: item() })], ["keys", () => showKeys(comparing() ? COMPARE_KEYS : KEYS)],
+  ["history", () => showHistory({ photo: item() })], ["alike", findAlike], ["score", () => showWhy(id())], ["keys", () => showKeys(comparing() ? COMPARE_KEYS : KEYS)],
   ["order", () => { go({ order: address().get("order") === "best" ? null : "best", photo: null }); void begin(); }],
 ])) byId(name).addEventListener("click", act);
 

@@ -18,8 +18,9 @@ export class Bulk {
    * @param {HTMLElement} bar
    * @param {import("./selection.js").Selection} selection
    * @param {() => ArrayLike<number>} order of the view, for "select all"
+   * @param {(ids: number[], away: boolean) => void} lookFor
    */
-  constructor(bar, selection, order) {
+  constructor(bar, selection, order, lookFor) {
     this.bar = bar;
     this.selection = selection;
     this.order = order;
@@ -38,6 +39,8 @@ export class Bulk {
       el("span", { class: "group" },
         button("Project…", () => void this.project()),
         button("Tags…", () => void this.tags()),
+        button("More like these", () => lookFor([...selection.ids], false)),
+        button("Less like these", () => lookFor([...selection.ids], true)),
         button("History…", () => showHistory({ ids: [...this.selection.ids] }))),
       this.out,
       button("Done", () => this.selection.clear(), { "aria-label": "Clear the selection" }));

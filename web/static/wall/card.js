@@ -1,8 +1,9 @@
 // One photograph on the wall. Cards are reused: a card shows whatever photograph comes into sight.
 import { el } from "../core/dom.js";
+import { isTentative } from "../core/standing.js";
 import { makeStars, showStars } from "../parts/stars.js";
 
-/** @typedef {{ rate: (id: number, rating: number | null) => void, retry: (id: number) => void, discard: (item: Item) => void }} CardActions */
+/** @typedef {{ rate: (id: number, rating: number | null) => void, retry: (id: number) => void, discard: (item: Item) => void, alike?: (id: number, away: boolean) => void }} CardActions */
 
 const MEANT = { bracket: "Bracket", focus_stack: "Focus stack", panorama: "Panorama" };
 
@@ -13,12 +14,17 @@ export class Card {
     this.id = 0;
     this.frame = el("div", { class: "frame" });
     this.name = el("span", { class: "name" });
-    this.facts = el("span", { class: "facts" });
+    this.score = el("span", { class: "score" });
+    this.project = el("span", {});
+    this.facts = el("span", { class: "facts" }, this.score, this.project);
+    this.remark = el("span", { class: "remark", hidden: true });
     this.stars = makeStars((rating) => actions.rate(this.id, rating));
+    this.alike = el("button", { type: "button", class: "alike", text: "≈", tabindex: "-1", title: "More like this; with shift, less" });
+    this.alike.addEventListener("click", (event) => { event.stopPropagation(); actions.alike?.(this.id, event.shiftKey); });
     this.failure = el("div", { class: "failure", hidden: true });
     this.element = el("div", { class: "card", role, tabindex: "-1" },
       this.frame,
-      el("div", { class: "caption" }, this.name, el("span", { class: "line" }, this.stars, this.facts), this.failure));
+      el("div", { class: "caption" }, this.name, el("span", { class: "line" }, this.stars, this.facts), this.remark, this.failure));
     /** @type {HTMLImageElement | null} */
     this.image = null;
     this.shown = "";
@@ -41,10 +47,18 @@ export class Card {
     this.element.setAttribute("aria-label", item ? spoken(item) : "not loaded yet");
     this.picture(item, width);
     this.name.textContent = item?.filename ?? "";
+    this.alike.setAttribute("aria-label", `More like ${item?.filename ?? "this"}`);
     this.name.title = item?.file_path ?? "";
     showStars(this.stars, item?.user_rating ?? null);
-    this.facts.textContent = item ? [item.preference_score, item.project].filter((fact) => fact !== null).join(" · ") : "";
+    this.score.textContent = String(item?.preference_score ?? "");
+    this.project.textContent = item?.project ?? "";
     this.fail(item);
+  }
+
+  /** A line of its own under the photograph. @param {string} text */
+  say(text) {
+    this.remark.textContent = text;
+    this.remark.hidden = !text;
   }
 
   /** @param {Item | undefined} item @param {number} width */
@@ -59,7 +73,8 @@ export class Card {
     } else inside.push(this.imageOf(item, width));
     if (badge) inside.push(el("span", { class: "badge", text: badge }));
     if (item?.burst_group) inside.push(el("span", { class: "badge stacked", text: item.burst_intent ? MEANT[item.burst_intent] : item.burst_keeper ? "Burst · best" : "Burst" }));
-    if (item?.versions) inside.push(el("span", { class: "badge versions", text: item.stack_front === item.id ? `${item.versions} versions` : "Version" }));
+    if (item?.thumb_url && this.actions.alike) inside.push(this.alike);
+    if (item?.versions) inside.push(el("span", { class: `badge versions${item.stack_front === item.id ? " front" : ""}`, text: item.stack_front === item.id ? `${item.versions} versions` : "Version" }));
     this.frame.replaceChildren(...inside);
   }
 
@@ -105,7 +120,7 @@ export function cardOf(target) {
 export function spoken(item) {
   return [
     item.filename, item.subject, item.user_rating ? `${item.user_rating} stars` : "not rated",
-    item.preference_score === null ? null : `score ${item.preference_score}`,
+    item.preference_score === null ? null : `${isTentative() ? "tentative score" : "score"} ${item.preference_score}`,
     item.manual_match ? "picked" : item.is_match ? "match" : null, item.rejected ? "rejected" : null,
     item.versions ? (item.stack_front === item.id ? `in front of ${item.versions} versions` : "a version, not in front") : null,
   ].filter(Boolean).join(", ");
