@@ -274,12 +274,12 @@ class _Groups:
         return np.array(answer, np.int64).reshape(-1, 4)
 
     def _stacked(self, members: list[int]) -> list[int]:
-        """Small ones for the web stand behind, whatever their format."""
+        """Exports for the web stand behind, whatever their name says."""
         rows, area = self._rows, self._rows.table["area"]
         largest = max(int(area[row]) for row in members)
 
         def behind(row: int) -> tuple[bool, bool, bool, int, int]:
             small = int(area[row]) * _SMALL < largest
-            return small, not rows.finished[row], not rows.worked[row], -int(area[row]), row
+            return not rows.finished[row], small, not rows.worked[row], -int(area[row]), row
 
         return sorted(members, key=behind)

@@ -56,9 +56,10 @@ _COPY_TOTALS = (
 
 _STACKS = """
 SELECT f.id, array_agg(g.photo_id ORDER BY m.place) AS ids, array_agg(m.reason ORDER BY m.place) AS reasons
-FROM (SELECT DISTINCT stack_front AS id FROM gallery
-      WHERE stack_front > $2
-        AND ($1::bigint IS NULL OR stack_front = (SELECT stack_front FROM gallery WHERE photo_id = $1))
+FROM (SELECT DISTINCT s.stack_front AS id FROM gallery s JOIN version_members v ON v.photo_id = s.photo_id
+      WHERE s.stack_front > $2
+        AND CASE WHEN $1::bigint IS NULL THEN v.reason <> 1
+                 ELSE s.stack_front = (SELECT stack_front FROM gallery WHERE photo_id = $1) END
       ORDER BY 1 LIMIT $3) f
 JOIN gallery g ON g.stack_front = f.id JOIN version_members m ON m.photo_id = g.photo_id
 GROUP BY f.id ORDER BY f.id
@@ -86,7 +87,10 @@ async def copies(connection: Connection, *, photo: int | None, after: int, limit
 
 
 async def stacks(connection: Connection, *, photo: int | None, after: int, limit: int) -> list[dict[str, Any]]:
-    """Stacks by the photo in front, which comes first. `reasons`: why each is there, in the photos' order."""
+    """Stacks by the photo in front, which comes first. `reasons`: why each is there, in the photos' order.
+
+    Those of nothing but copies are left out unless it is asked for one of them: they are listed as copies.
+    """
     rows = await connection.fetch(_STACKS, photo, after, limit)
     shown = await _shown(connection, rows)
     return [
@@ -105,11 +109,13 @@ async def _shown(connection: Connection, rows: Sequence[Any]) -> dict[int, dict[
 
 
 async def totals(connection: Connection) -> dict[str, int]:
-    """`copies` (groups to decide) with the photos that are `rejectable`, `stacks` and the photos that they hold."""
+    """`copies` (groups to decide) with the photos that are `rejectable`, the listed `stacks` and what they hold."""
     found = await connection.fetchrow(_COPY_TOTALS, None)
     stacked = await connection.fetchrow(
-        """SELECT count(*) FILTER (WHERE stack_front = photo_id) AS stacks, count(*) AS stacked FROM gallery
-           WHERE stack_front IS NOT NULL"""
+        """SELECT count(*) AS stacks, coalesce(sum(f.stack_size), 0)::int AS stacked FROM gallery f
+           WHERE f.stack_front = f.photo_id AND EXISTS (
+               SELECT 1 FROM gallery g JOIN version_members m USING (photo_id)
+               WHERE g.stack_front = f.photo_id AND m.reason <> 1)"""
     )
     return dict(found) | dict(stacked)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from contracts.events import Event
 from contracts.settings import Settings
 from domain import duplicates
-from web import events
+from web import bursts, events
 from web.database import Connection, connect
 from web.waiting import happens_within
 
@@ -85,6 +85,8 @@ async def search_if_wanted(connection: Connection) -> bool:
     table, names, folders = await _archive(connection)
     found = await asyncio.to_thread(duplicates.find, table, names, folders)
     changed = await replace(connection, found)
+    if changed:  # only what stands in front takes part in bursts
+        await bursts.note_new_vectors(connection)
     async with connection.transaction():
         await connection.execute(
             "UPDATE version_search SET found_at = now(), wanted_at = CASE WHEN wanted_at > $1 THEN wanted_at END",

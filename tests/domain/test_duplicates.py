@@ -55,7 +55,7 @@ def explained(*rows: dict[str, Any]) -> list[list[tuple[str, int]]]:
 def test_an_edit_is_a_version_with_the_finished_picture_in_front() -> None:
     raw = row("2023/trip/IMG_1234.CR2", at_us=SHOT + 250_000, camera=LEICA, serial=9)
     edit = row("2023/trip/IMG_1234-Edit.tif", at_us=SHOT, camera=LEICA)
-    crop = row("2023/trip/edits/IMG_1234_bw.psd", area=9_000_000)
+    crop = row("2023/trip/edits/IMG_1234_bw.psd", area=2_000_000)
     web = row("2023/trip/web/IMG_1234-web.jpg", at_us=SHOT, area=1_000_000)
 
     assert found(raw, edit, crop, web) == [[edit["path"], crop["path"], raw["path"], web["path"]]]

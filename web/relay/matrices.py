@@ -32,11 +32,13 @@ JOIN embeddings e ON e.photo_id = d.photo_id AND e.encoder_id = $1
 WHERE d.rating IS NOT NULL ORDER BY d.photo_id
 """
 
-# The camera's own clock only: a scan's or an edit's time would link frames that were not taken together.
+# The camera's own clock only: a scan's or an edit's time would link frames that were not taken together. Of versions
+# only the one in front: a frame and its edit are no burst.
 _SHOT_ROWS = """
 FROM photos p JOIN embeddings e ON e.photo_id = p.id AND e.encoder_id = $1
 JOIN gallery g ON g.photo_id = p.id
 WHERE p.captured_source = 'DateTimeOriginal' AND p.status = 'ready' AND NOT g.discarded
+  AND (g.stack_front IS NULL OR g.stack_front = p.id)
 """
 # Rows and their number from one statement, hence from one snapshot. Tags are read only where another frame of the body
 # is near in time: most of an archive is alone.

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from tests.integration.archive import Archive
+from tests.integration.messages import embedded, result
 from web import imports, version_search
 from web.decisions import Change, apply_decisions
+from web.relay.matrices import burst_matrices
 
 pytestmark = pytest.mark.integration
 
@@ -191,6 +194,16 @@ async def test_copies_are_rejected_but_for_one_after_the_count_was_said(
     assert len(await _listed(client)) == 1
 
 
+async def test_copies_are_not_listed_once_more_as_versions(archive: Archive, client: httpx.AsyncClient) -> None:
+    copies = await _copies(archive, await archive.root(), 2)
+    await version_search.request(archive.connection)
+    await version_search.search_if_wanted(archive.connection)
+
+    assert [group["kind"] for group in await _listed(client)] == ["same_pixels"]
+    assert [group["kind"] for group in await _listed(client, photo=copies[0])] == ["same_pixels", "versions"]
+    assert (await client.get("/api/duplicates")).json()["totals"]["stacks"] == 0
+
+
 async def test_another_copy_can_be_chosen_to_stay(archive: Archive, client: httpx.AsyncClient) -> None:
     copies = await _copies(archive, await archive.root())
 
@@ -293,3 +306,18 @@ async def test_a_rating_of_many_rates_each_stack_once(archive: Archive) -> None:
 
     assert sorted(outcome.changed) == sorted(ids.values())
     assert await archive.connection.fetchval("SELECT count(*) FROM decision_events") == len(ids)
+
+
+async def test_a_frame_and_its_edit_are_no_burst(archive: Archive) -> None:
+    ids = await _stack(archive, await archive.root())
+    shot = [ids[name] for name in ("IMG_1.jpg", "IMG_1-Edit.tif", "IMG_2.jpg")]
+    await archive.connection.execute("INSERT INTO encoders (name, status) VALUES ('efficientnet-lite2', 'active')")
+    await archive.apply(*(result("embed", i, embedded(1)) for i in shot))
+
+    async with archive.connection.transaction():
+        made = await burst_matrices(
+            archive.connection, archive.settings, {"subject_id": 0, "generation": 1, "params": {}}
+        )
+
+    assert made is not None
+    assert np.load(made.table_path)["photo_id"].tolist() == shot[1:]

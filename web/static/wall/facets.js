@@ -34,7 +34,7 @@ export async function showFacets(panel, narrow) {
   const facets = await get(`/api/facets?${view}`);
   panel.replaceChildren(
     ...FACETS.map(([name, title]) => choices(name, title, /** @type {Facet[]} */ (facets[name] ?? []), view.get(name), narrow)),
-    fronts(view, narrow),
+    ...fronts(view, narrow),
     ...RANGES.map(([name, title]) => range(name, title, facets.ranges[name] ?? null, view, narrow)));
 }
 
@@ -56,7 +56,7 @@ function fronts(view, narrow) {
   const select = el("select", { name: "versions", onchange: () => narrow({ versions: select.value || null }) },
     el("option", { value: "", text: "shown, with a mark" }), el("option", { value: "front", text: "hidden behind the front" }));
   select.value = view.get("versions") ?? "";
-  return el("div", {}, el("label", {}, "Versions", select), el("a", { href: "/duplicates", text: "Copies and versions" }));
+  return [el("label", {}, "Versions", select), el("a", { href: "/duplicates", text: "Copies and versions" })];
 }
 
 /**
