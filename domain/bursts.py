@@ -129,39 +129,71 @@ def _alike(
 ) -> Iterator[Int]:
     """Positions (in capture order) of each group's members."""
     gap_us, longest_us = int(gap_s * 1e6), int(longest_s * 1e6)
+    for block in _blocks(starts, stops, at):
+        yield from _groups_of_block(block, _similarities(features, order[block]), at, threshold, gap_us, longest_us)
+
+
+def _blocks(starts: Int, stops: Int, at: Int) -> Iterator[Int]:
+    """Positions (runs, k) of equally long runs, as many as are compared at once; a long run by itself, cut."""
     for length in np.unique(stops - starts):
         of_length = starts[stops - starts == length]
         if length > _LONGEST_RUN:
             for start in of_length:
-                for piece in _pieces(np.arange(start, start + length), at):
-                    similar = _similarities(features, order[piece][None])[0]
-                    yield from (piece[g] for g in _peel(similar, at[piece], threshold, gap_us, longest_us))
+                yield from (piece[None] for piece in _pieces(np.arange(start, start + length), at))
             continue
         step = max(1, _ROWS_AT_ONCE // int(length))
         for first in range(0, len(of_length), step):
-            block = of_length[first : first + step, None] + np.arange(length)
-            yield from _groups_of_block(block, _similarities(features, order[block]), at, threshold, gap_us, longest_us)
+            yield of_length[first : first + step, None] + np.arange(length)
 
 
 def _groups_of_block(
     block: Int, similar: Float, at: Int, threshold: float, gap_us: int, longest_us: int
 ) -> Iterator[Int]:
-    """Groups of equally long runs: those that are one burst, or none, are settled without a loop over frames."""
-    length = block.shape[1]
-    alike = similar >= threshold
-    edges = (alike.sum(axis=(1, 2)) - alike.diagonal(axis1=1, axis2=2).sum(axis=1)) // 2
-    whole = (edges == length * (length - 1) // 2) & (at[block[:, -1]] - at[block[:, 0]] <= longest_us)
-    yield from block[whole]
-    for i in np.flatnonzero(~whole & (edges > 0)):
-        yield from (block[i][g] for g in _peel(similar[i], at[block[i]], threshold, gap_us, longest_us))
+    """Groups of equally long runs. Frames that are all alike, without a pause, are one without a loop over them."""
+    times, length = at[block], block.shape[1]
+    alike = (similar >= threshold) & (np.abs(times[:, :, None] - times[:, None, :]) <= longest_us)
+    alike[:, np.arange(length), np.arange(length)] = False
+    parts = _connected(alike)
+    degree = alike.sum(axis=2).ravel()
+    nodes = np.argsort(parts, kind="stable")
+    nodes = nodes[degree[nodes] > 0]
+    first = np.flatnonzero(np.diff(parts[nodes], prepend=-1) != 0)
+    sizes = np.diff(np.r_[first, len(nodes)])
+    if not len(nodes):
+        return
+    pause = np.diff(times.ravel()[nodes], prepend=0)
+    pause[first] = 0
+    whole = (np.add.reduceat(degree[nodes], first) == sizes * (sizes - 1)) & (
+        np.maximum.reduceat(pause, first) <= gap_us
+    )
+    for members, one in zip(np.split(nodes, first[1:]), whole, strict=True):
+        if one:
+            yield block.ravel()[members]
+            continue
+        run, within = int(members[0]) // length, members % length
+        for group in _peel(similar[run][np.ix_(within, within)], times[run, within], threshold, gap_us, longest_us):
+            yield block[run, within[group]]
+
+
+def _connected(alike: NDArray[np.bool_]) -> Int:
+    """A number for every frame of every run, (runs * k,): the same for frames that links of likeness connect."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    runs, length, _ = alike.shape
+    run, one, other = np.nonzero(alike)
+    links = (np.ones(len(run), np.int8), (run * length + one, run * length + other))
+    labels: Int = connected_components(coo_array(links, (runs * length, runs * length)), directed=False)[1]
+    return labels.astype(np.int64)
 
 
 def _similarities(features: NDArray[Any], rows: Int) -> Float:
     """Cosines (runs, k, k) within each run of rows (runs, k). A vector that is zero or not finite is like no other."""
     vectors = np.asarray(features[rows.ravel()], dtype=np.float32)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors[~np.isfinite(vectors).all(axis=1)] = 0.0
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    known = np.isfinite(lengths) & (lengths > 0)
+    vectors /= np.where(known, lengths, 1.0)[:, None]
+    vectors[~known] = 0.0
     vectors = vectors.reshape(*rows.shape, -1)
     similar: Float = vectors @ vectors.transpose(0, 2, 1)
     return similar

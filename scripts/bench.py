@@ -99,9 +99,16 @@ def focus() -> list[dict[str, Any]]:
     return bench_focus.rows()
 
 
+def bursts() -> list[dict[str, Any]]:
+    """Bursts of 100,000 and 1,000,000 photographs, beside all pairs; what the encoder's threshold merges and holds."""
+    import bench_bursts
+
+    return bench_bursts.rows()
+
+
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "convert": convert, "delivery": delivery, "pipeline": pipeline, "embed": embed, "gallery": gallery,
-    "pages": pages, "taste": taste, "focus": focus, "search": search,
+    "pages": pages, "taste": taste, "bursts": bursts, "focus": focus, "search": search,
 }  # fmt: skip
 
 

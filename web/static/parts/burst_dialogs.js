@@ -32,7 +32,7 @@ export function askForBursts(now) {
     return [
       el("p", { text: "Frames are a burst when they look alike, come from one camera body, and follow each other closely. Empty fields take what was measured for the encoder." }),
       el("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); close(wish()); } },
-        el("p", {}, el("label", {}, "Alike from (cosine, 0 to 1) ", el("input", { id: "threshold", type: "number", min: 0.01, max: 1, step: 0.005, placeholder: "the encoder’s own" }))),
+        el("p", {}, el("label", {}, "Alike from (cosine, 0 to 1) ", el("input", { id: "threshold", type: "number", min: 0.01, max: 1, step: 0.005, placeholder: "measured" }))),
         el("p", {}, el("label", {}, "Seconds apart at most ", el("input", { id: "gap", type: "number", min: 0.1, max: 3600, step: 0.1, placeholder: "5" }))),
         told,
         el("p", { class: "choices" },
