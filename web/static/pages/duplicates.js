@@ -19,7 +19,7 @@ const KEYS = [
 ];
 const PAGE = 20;
 const SOON_MS = 150;
-const WHY = /** @type {Record<string, string>} */ ({ pixels: "the same pixels", name: "name and time agree", instant: "the same instant, the same camera", look: "looks the same" });
+const WHY = /** @type {Record<string, string>} */ ({ pixels: "the same pixels", name: "the same name", instant: "the same instant, the same camera", look: "looks the same" });
 const LISTS = /** @type {const} */ ({ same_pixels: "copies", versions: "stacks" });
 
 /** @typedef {{ group: DuplicateGroup, row: CardRow, element: HTMLElement }} Hung */
