@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from PIL import Image, ImageFilter
 from playwright.async_api import Locator, Page, expect
 
@@ -246,3 +247,22 @@ async def test_the_page_fits_its_window(found: Site, page: Page, width: int) -> 
         await expect(page.locator(".burst img").first).to_be_visible()
         wider: float = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wider <= 0
+
+
+async def test_the_lists_and_both_dialogs_bar_nobody(found: Site, page: Page) -> None:
+    for state in ("intended", "open"):
+        await opened(found, page, state)
+        await expect(page.locator(".burst img").first).to_be_visible()
+        assert await _violations(page) == "", state
+    await page.get_by_role("button", name="Keep the best of every burst").click()
+    await page.locator("dialog .plan img").first.wait_for()
+    assert await _violations(page) == "", "every burst"
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Look for bursts").click()
+    await page.locator("#threshold").wait_for()
+    assert await _violations(page) == "", "parameters"
+
+
+async def _violations(page: Page) -> str:
+    results = await Axe().run(page)
+    return results.generate_report() if results.violations_count else ""

@@ -86,7 +86,7 @@ export async function askToKeepAll() {
   const { groups, rest, ties, intended } = plan;
   const left = [ties ? counted(ties, "tie") : "", intended ? counted(intended, "bracket, stack or panorama", "brackets, stacks and panoramas") : ""].filter(Boolean);
   return openDialog("Keep the best of every burst", (close) => {
-    const list = el("ol", { class: "plan" }, ...plan.items.map(planned));
+    const list = el("ol", { class: "plan", tabindex: "0", "aria-label": "What would be decided" }, ...plan.items.map(planned));
     const more = button("Show more", () => void next(), { hidden: !plan.next_after });
     async function next() {
       try {
