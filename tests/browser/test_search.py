@@ -70,6 +70,7 @@ async def test_the_button_on_a_card_and_the_selection_look_for_more(embedded: Si
 
     await page.locator(".card").nth(1).get_by_role("button", name="More like").click()
     await page.wait_for_url(f"**like={photos[1]['id']}")
+    await expect(page.locator(".card").first).to_have_attribute("data-id", str(photos[1]["id"]))
     for n in (4, 5):
         await page.locator(f".card[data-id='{photos[n]['id']}']").focus()
         await page.keyboard.press("m")

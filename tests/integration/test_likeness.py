@@ -108,19 +108,6 @@ async def test_the_scan_gives_as_many_as_are_asked_for(large: Large, watcher: Co
     assert len(found) == len(set(found)) == likeness.NEAREST
 
 
-async def test_a_filter_that_holds_the_neighbours_back_loses_nothing(large: Large, watcher: Connection) -> None:
-    await _build(large, watcher)
-    vector = _clustered(1, 7)[0]
-    near = await likeness.exact(large.connection, vector, large.encoder, GalleryQuery(), 2_500)
-    await large.connection.execute("UPDATE gallery SET camera = 'Pentax' WHERE photo_id <> ALL ($1)", near)
-    asked = GalleryQuery(camera="Pentax")
-
-    found = await likeness.nearest(large.connection, vector, "e", asked)
-
-    best = await likeness.exact(large.connection, vector, large.encoder, asked, 50)
-    assert len(set(found[:50]) & set(best)) >= 48
-
-
 async def test_vectors_that_came_or_changed_since_are_found(large: Large, watcher: Connection) -> None:
     await _build(large, watcher)
     aim = np.zeros(DIM, np.float16)
