@@ -76,7 +76,8 @@ class TasteParams(Part):
     """Train on matrices that lie on the shared disk; the writer deletes them once the result is in.
 
     `features_path`: float16 (n, d) unit vectors of the rated photos. `labels_path`: structured float32
-    (n, 1) stars 1..5. `groups_path`: int64 (n,) group number (folder and capture day).
+    (n, 1) stars 1..5. `groups_path`: int64 (n,) group number (folder and capture day). `archive_path`: float16 (m, d)
+    unit vectors drawn from the archive at random.
     """
 
     encoder: str
@@ -84,6 +85,9 @@ class TasteParams(Part):
     labels_path: str
     groups_path: str
     photo_ids_path: str
+    archive_path: str
+    judged: bool = True
+    """Tell, too, how far it can be trusted."""
     seed: int = 0
 
 

@@ -204,6 +204,22 @@ class EmbedPayload(Part):
 # --- taste and bursts ---------------------------------------------------------------------------------------------
 
 
+class TasteJudgement(Part):
+    """How far a taste can be trusted. Correlations are Spearman's; None where there was nothing to compare."""
+
+    on_new_shoots: float | None
+    """Whole shoots were left out."""
+    on_rated_shoots: float | None
+    """Single photographs were left out."""
+    chance: float | None
+    """How often shuffled stars do as well."""
+    left_out: bytes
+    """float32 little-endian (n,): stars of each rated photo by the model without its shoot, NaN where unusable, in the
+    order of the claim's matrices."""
+    curve: tuple[tuple[int, float], ...]
+    """(ratings, correlation on new shoots)."""
+
+
 class TastePayload(Part):
     """A linear head: `score = clip(round((bias + weights . v - 1) * 25), 0, 100)` for a unit vector v."""
 
@@ -214,11 +230,16 @@ class TastePayload(Part):
     bias: float
     n_ratings: int
     tentative: bool
-    cv_rank_correlation: float | None = None
-    """Spearman, whole groups left out, within folds."""
-    cv_ungrouped: float | None = None
     spread_factor: float = 1.0
-    alpha: float | None = None
+    mean: float = 3.0
+    """Of the ratings, in stars."""
+    centre: bytes = b""
+    """float32 little-endian (dim,), mean vector of the rated photos."""
+    lens: bytes = b""
+    """float16 little-endian (dim, q): a rated photo lends `((v - centre) . lens) . ((v_rated - centre) . lens)` of its
+    stars above the mean to another."""
+    judgement: TasteJudgement | None = None
+    """None: not asked for, the last one stands."""
 
 
 class BurstsPayload(Part):

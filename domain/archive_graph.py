@@ -3,12 +3,14 @@
 What a photograph shares with its neighbours is what it shows; what it does not share is mostly accident. Each vector
 is drawn towards those of its nearest neighbours: `Y = (I + c L)^-1 Z`, L the normalised Laplacian of the graph that
 joins each photograph to its k nearest (the regularised Laplacian of Smola and Kondor 2003). The graph is that of a
-sample of the archive, the landmarks; any other photograph solves its own row of the same equation.
+sample of the archive, the landmarks; what it does to them is taken over by the nearest linear map, which any other
+photograph goes through too (as in linear Laplacian regularised least squares, Belkin et al. 2006). A model that is
+linear in smoothed vectors hence folds into one vector and a bias.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -27,23 +29,8 @@ NEIGHBOURS = (1.0, 2.0, 4.0)
 PULLS = (1.0, 4.0)
 """c: the neighbours are 1/2 or 4/5 of a smoothed vector."""
 _NOTHING = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class _Smoothing:
-    """One k and one c: the landmarks smoothed, (m, r), with a mean square of 1 about their mean."""
-
-    neighbours: int
-    pull: float
-    landmarks: Float
-    scale: float
-
-    def extended(self, own: Float, links: dict[int, Float], landmarks: Float) -> Float:
-        """The row of `(1 + c) y = z + c sum(w y_neighbour)` of photographs beside the landmarks."""
-        if self.neighbours == 0:
-            return own
-        drawn: Float = (own + self.pull * (links[self.neighbours] @ landmarks)) / (1.0 + self.pull)
-        return drawn
+_RIDGE = 1e-4
+"""Of the landmarks' summed squares: directions that hold next to nothing are not made to carry what the graph says."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +42,18 @@ class _Sample:
 
 
 class ArchiveGraph:
-    """Landmarks of an archive, and any photograph's vectors smoothed along them."""
+    """The ways of smoothing vectors along an archive's graph, each a linear map of their coordinates."""
 
     def __init__(self, sample: NDArray[Any]) -> None:
         """`sample`: (m, d) vectors of the archive, rows that are not finite count for nothing."""
         vectors = _finite(sample)
         if len(vectors) == 0:  # nothing usable: everything stands in one place
             vectors = np.zeros((1, vectors.shape[1]))
-        self._rows = {vector.tobytes(): i for i, vector in enumerate(vectors)}
         self._unit = max(float(np.abs(vectors).max(initial=0.0)), 1e-300)
         self._centre = (vectors / self._unit).mean(axis=0)
         centred = vectors / self._unit - self._centre
         self._directions = _principal(centred)
         self._landmarks = centred @ self._directions
-        self._sides = _unit_rows(self._landmarks)
-
-    def __len__(self) -> int:
-        """How many ways of smoothing there are: the vectors as they are, and each k and c."""
-        return len(self._smoothings)
 
     def coordinates(self, vectors: NDArray[Any]) -> Float:
         """(n, r) before any smoothing; zeros for rows that are not finite."""
@@ -83,79 +64,58 @@ class ArchiveGraph:
         return inside
 
     def smoothed(self, vectors: NDArray[Any]) -> list[Float]:
-        """(n, r) for each way of smoothing."""
-        return self._along(vectors, lambda own, _: own, lambda landmarks, _: landmarks)
+        """(n, r) for each way of smoothing: the vectors as they are, and each k and c."""
+        own = self.coordinates(vectors)
+        return [own @ smoothing for smoothing in self.smoothings]
 
-    def scores(self, vectors: NDArray[Any], weights: list[Float]) -> list[Float]:
-        """(n,) `smoothed . weights` for each way of smoothing, without the smoothed vectors themselves."""
-        columns = [w[:, None] for w in weights]
-        found = self._along(vectors, lambda own, i: own @ columns[i], lambda landmarks, i: landmarks @ columns[i])
-        return [score[:, 0] for score in found]
+    def folded(self, inside: Float) -> tuple[Float, float]:
+        """One weight vector (d,) and a bias that say of a vector what `coordinates . inside` says."""
+        turned = self._directions @ inside
+        return turned / self._unit, -float(self._centre @ turned)
 
-    def _along(
-        self,
-        vectors: NDArray[Any],
-        of_own: Callable[[Float, int], Float],
-        of_landmarks: Callable[[Float, int], Float],
-    ) -> list[Float]:
-        """A linear function of the smoothed vectors, for each way of smoothing."""
-        rows = np.asarray(vectors, np.float64)
-        places = np.array([self._rows.get(row.tobytes(), -1) for row in rows], np.int64)
-        new = np.flatnonzero(places < 0)
-        own = self.coordinates(rows[new])
-        links = self._links_of(own)
-        found = []
-        for i, s in enumerate(self._smoothings):
-            landmarks = of_landmarks(s.landmarks, i)
-            values = landmarks[places]  # wrong for the new ones, until the next line
-            values[new] = s.extended(of_own(own * s.scale, i), links, landmarks)
-            found.append(values)
-        return found
+    def lens(self, likeness: Float) -> Float:
+        """(d, q) such that inner products of vectors seen through it are those of coordinates by `likeness` (r, r),
+        which is symmetric and has no negative eigenvalue."""
+        values, side = np.linalg.eigh(likeness)
+        kept = values > 1e-9 * max(float(values.max(initial=0.0)), 1e-300)
+        seen: Float = self._directions @ (side[:, kept] * np.sqrt(values[kept])) / self._unit
+        return seen
 
     @cached_property
-    def degrees(self) -> dict[int, Float]:
-        """(m,) of the landmarks, for each number of neighbours."""
-        return {k: links.sum(axis=1) for k, links in self._links.items()}
-
-    def _links_of(self, own: Float) -> dict[int, Float]:
-        """(n, m) weights of photographs beside the landmarks, by number of neighbours."""
-        if len(own) == 0:
-            return {k: np.zeros((0, len(self._landmarks))) for k in self.degrees}
-        alike = _unit_rows(own) @ self._sides.T
-        links = {}
-        for k, degrees in self.degrees.items():
-            rows = nearest(alike, k)
-            links[k] = np.zeros(alike.shape)
-            links[k][np.arange(len(own))[:, None], rows] = 1.0 / np.sqrt(k * degrees[rows])
-        return links
-
-    @cached_property
-    def _links(self) -> dict[int, Float]:
-        m = len(self._landmarks)
-        alike = self._sides @ self._sides.T
-        np.fill_diagonal(alike, -np.inf)
-        links = {}
-        for k in sorted({min(int(times * np.log2(m)), m - 1) for times in NEIGHBOURS if m > 1}):
-            joined = np.zeros((m, m))
-            joined[np.arange(m)[:, None], nearest(alike, k)] = 1.0
-            links[k] = np.maximum(joined, joined.T)
-        return links
-
-    @cached_property
-    def _smoothings(self) -> list[_Smoothing]:
-        found = [self._smoothing(0, 0.0, self._landmarks)]
-        for k, links in self._links.items():
-            root = np.sqrt(self.degrees[k])
+    def smoothings(self) -> list[Float]:
+        """(r, r) each, scaled so that the landmarks' mean square about their mean is 1."""
+        found = [self._scaled(np.eye(self._landmarks.shape[1]))]
+        for links in self._links:
+            root = np.sqrt(links.sum(axis=1))
             laplacian = np.eye(len(links)) - links / np.outer(root, root)
             for pull in PULLS:
                 drawn = np.linalg.solve(np.eye(len(links)) + pull * laplacian, self._landmarks)
-                found.append(self._smoothing(k, pull, drawn))
+                found.append(self._scaled(self._map_to(drawn)))
         return found
 
-    def _smoothing(self, k: int, pull: float, landmarks: Float) -> _Smoothing:
+    @property
+    def _links(self) -> Iterator[Float]:
+        """(m, m) 1 where one of two landmarks is among the other's k nearest, for each k."""
+        m = len(self._landmarks)
+        sides = _unit_rows(self._landmarks)
+        alike = sides @ sides.T
+        np.fill_diagonal(alike, -np.inf)
+        for k in sorted({min(int(times * np.log2(m)), m - 1) for times in NEIGHBOURS if m > 1}):
+            joined = np.zeros((m, m))
+            joined[np.arange(m)[:, None], _nearest(alike, k)] = 1.0
+            yield np.maximum(joined, joined.T)
+
+    def _map_to(self, drawn: Float) -> Float:
+        """The linear map (r, r) that takes the landmarks nearest to where the graph draws them (least squares)."""
+        square = self._landmarks.T @ self._landmarks
+        square += np.eye(len(square)) * _RIDGE * max(float(np.trace(square)), 1e-300)
+        mapped: Float = np.linalg.solve(square, self._landmarks.T @ drawn)
+        return mapped
+
+    def _scaled(self, smoothing: Float) -> Float:
+        landmarks = self._landmarks @ smoothing
         square = float(((landmarks - landmarks.mean(axis=0)) ** 2).sum())
-        scale = np.sqrt(len(landmarks) / square) if square > 1e-20 else 1.0
-        return _Smoothing(k, pull, landmarks * scale, float(scale))
+        return smoothing * (np.sqrt(len(landmarks) / square) if square > 1e-20 else 1.0)
 
 
 def graph_of(archive: NDArray[Any], seed: int) -> ArchiveGraph:
@@ -172,7 +132,7 @@ def _remembered(sample: _Sample) -> ArchiveGraph:
     return ArchiveGraph(sample.vectors)
 
 
-def nearest(alike: Float, k: int) -> Int:
+def _nearest(alike: Float, k: int) -> Int:
     """(n, k) columns of the k largest of each row."""
     return np.argpartition(-alike, k - 1, axis=1)[:, :k] if k else np.empty((len(alike), 0), np.int64)
 

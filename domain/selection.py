@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.one_thread import on_one_thread
 from domain.taste_archive import ArchiveModel, fit
 
 SAMPLE = 2_000
@@ -19,6 +20,7 @@ Float = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 
+@on_one_thread
 def next_batch(
     model: ArchiveModel | None, rated_index: NDArray[Any], archive_features: NDArray[Any], size: int, seed: int
 ) -> Int:
@@ -38,13 +40,18 @@ def next_batch(
     remaining = _Uncertainty(known, archive_features[sample], _archive(known, seed), archive_features[rated])
     picked: list[int] = []
     for turn in range(min(size, len(sample))):
-        if turn % RANDOM_EVERY == RANDOM_EVERY - 1:
+        if is_random(turn):
             best = int(rng.choice(np.setdiff1d(np.arange(len(sample)), picked)))
         else:
             best = remaining.most_telling(picked)
         picked.append(best)
         remaining.learn(best)
     return sample[picked].astype(np.int64)
+
+
+def is_random(turn: int) -> bool:
+    """Whether the photo at this place of a batch, from 0, was drawn at random."""
+    return turn % RANDOM_EVERY == RANDOM_EVERY - 1
 
 
 def _archive(model: ArchiveModel, seed: int) -> NDArray[Any]:

@@ -7,26 +7,31 @@ The model is linear on unit vectors, so that it folds into one vector and a bias
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from domain import taste_ridge
+from domain import shoots as shoot_folds
+from domain.archive_graph import graph_of
 from domain.errors import PermanentError
-from domain.taste_archive import ArchiveModel, fit
+from domain.one_thread import on_one_thread
+from domain.ranks import rank_correlation
+from domain.taste_archive import LEAST_BELIEF, ArchiveModel, fit, learn
+from domain.taste_judgement import Judgement, LeftOut, judge, leave_out
 
 __all__ = [
     "FEWEST_RATINGS",
     "TENTATIVE_BELOW",
     "ArchiveModel",
+    "RatedPhotographs",
     "TagAffinity",
     "TasteModel",
     "fit",
+    "lent",
     "match_threshold_auto",
-    "merged_groups",
     "rank_correlation",
     "score",
     "tag_affinity",
@@ -36,6 +41,8 @@ __all__ = [
 
 FEWEST_RATINGS = 5
 TENTATIVE_BELOW = 20
+ARCHIVE_SAMPLE = 2_000
+"""Photographs that stand for the archive while a taste is learnt."""
 MOST_SPREAD = 4.0
 LEAST_SHARE, MOST_SHARE = 0.02, 0.20
 
@@ -43,155 +50,143 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TasteModel:
     """`prediction = bias + weights . v` in stars for a unit vector v, the spread already restored."""
 
     weights: NDArray[np.float32]
     bias: float
+    mean: float
+    """Of the ratings, in stars."""
+    centre: NDArray[np.float32]
+    """(d,) mean vector of the rated photographs."""
+    lens: NDArray[np.float32]
+    """(d, q): a rated photograph lends `((v - centre) . lens) . ((v_rated - centre) . lens)` of its stars above the
+    mean; with the mean, all of them sum to the prediction."""
     n_ratings: int
-    tentative: bool
-    cv_rank_correlation: float | None
-    """Spearman on groups that were left out, relative to what each fold was trained on; None with one group."""
-    cv_ungrouped: float | None
-    """The same with look-alikes on both sides: photographs of shoots that were rated."""
     spread_factor: float
-    alpha: float | None
-    """The ridge penalty; None for constant ratings."""
+    judgement: Judgement | None
+    """None unless it was asked for. Its `left_out` are spread like the predictions, in the order of the samples, NaN
+    for rows that are not finite."""
 
     def predict(self, features: NDArray[Any]) -> Float:
         """Stars (n,) for unit vectors (n, d)."""
         return np.asarray(features, np.float64) @ self.weights.astype(np.float64) + self.bias
 
+    @property
+    def tentative(self) -> bool:
+        """Few ratings, or not shown to be better than chance."""
+        return self.n_ratings < TENTATIVE_BELOW or self.judgement is None or not self.judgement.better_than_chance
 
+
+@dataclass(frozen=True, eq=False)
+class RatedPhotographs:
+    """The finite rows as float64, in an order that depends on their contents alone."""
+
+    vectors: Float
+    """(n, d)"""
+    stars: Float
+    """(n,) 1..5"""
+    shoots: Int
+    """(n,)"""
+    rows: Int
+    """(n,) where they stood."""
+
+    @classmethod
+    def of(cls, features: NDArray[Any], stars: NDArray[Any], groups: NDArray[Any]) -> RatedPhotographs:
+        vectors = np.ascontiguousarray(features, dtype=np.float64)
+        targets, shoots = np.asarray(stars, np.float64).reshape(-1), np.asarray(groups).reshape(-1).astype(np.int64)
+        if not len(vectors) == len(targets) == len(shoots):
+            raise ValueError(f"{len(vectors)} vectors, {len(targets)} ratings, {len(shoots)} groups")
+        finite = np.flatnonzero(np.isfinite(vectors).all(axis=1) & np.isfinite(targets))
+        keys = [hashlib.blake2b(vectors[i].tobytes(), digest_size=16).digest() for i in finite]
+        order = sorted(range(len(keys)), key=lambda i: (keys[i], targets[finite[i]], shoots[finite[i]]))
+        rows = finite[order]
+        return cls(vectors[rows], targets[rows], shoots[rows], rows)
+
+    def __len__(self) -> int:
+        return len(self.stars)
+
+
+@on_one_thread
 def train(
     features: NDArray[Any],
     stars: NDArray[Any],
     groups: NDArray[Any],
     seed: int = 0,
+    *,
     look_alike: float | None = None,
+    archive: NDArray[Any] | None = None,
+    judged: bool = True,
 ) -> TasteModel:
     """The taste in (n, d) unit vectors and (n,) stars 1..5; n at least 5.
 
     `groups`: (n,) int, the shoot of each photo; whole groups are left out together. `look_alike`: cosine at which
-    photographs of two shoots count as one shoot. The order of the samples changes nothing. Rows that are not finite
-    are left out. Raises PermanentError for fewer than `FEWEST_RATINGS`.
+    photographs of two shoots count as one shoot. `archive`: (m, d) unit vectors drawn from the archive at random;
+    without them the rated photographs stand for it. `judged`: tell how far it can be trusted, too, which takes longer.
+    The order of the samples changes nothing. Rows that are not finite are left out. Raises PermanentError for fewer
+    than `FEWEST_RATINGS`.
     """
-    vectors, targets, shoots = _in_own_order(features, stars, groups)
-    n = len(targets)
-    if n < FEWEST_RATINGS:
+    rated = RatedPhotographs.of(features, stars, groups)
+    if len(rated) < FEWEST_RATINGS:
         raise PermanentError(
-            f"Taste needs {FEWEST_RATINGS} rated photographs, and has {n}; rate some more.", op="taste.train"
+            f"Taste needs {FEWEST_RATINGS} rated photographs, and has {len(rated)}; rate some more.", op="taste.train"
         )
-    if look_alike is not None:
-        shoots = merged_groups(vectors, shoots, look_alike)
-    s = taste_ridge.spectrum(vectors)
-    if np.ptp(targets) == 0 or len(s.eigenvalues) == 0:
-        return _flat(vectors.shape[1], targets)
-    tried = taste_ridge.penalties(s)
-    apart = taste_ridge.group_folds(np.arange(n), seed)
-    by_shoot = taste_ridge.group_folds(shoots, seed) if len(np.unique(shoots)) > 1 else None
-    loose = _CrossValidated(s, targets, apart, tried)
-    strict = _CrossValidated(s, targets, by_shoot, tried) if by_shoot else loose
-    factor = spread_factor(targets, strict.predicted)
-    weights = factor * taste_ridge.weights(s, targets, strict.penalty)
+    shoots = rated.shoots if look_alike is None else shoot_folds.merged(rated.vectors, rated.shoots, look_alike)
+    graph = graph_of(rated.vectors if archive is None else archive, seed)
+    model = learn(graph, rated.vectors, rated.stars)
+    views = graph.smoothed(rated.vectors)
+    judgement = judge(views, rated.stars, shoots, seed) if judged else None
+    factor = spread_factor(rated.stars, _left_out(judgement, views, model.belief, rated.stars, shoots, seed))
+    mean, centre = float(rated.stars.mean()), rated.vectors.mean(axis=0)
+    weights = factor * model.weights
     return TasteModel(
         weights=weights.astype(np.float32),
-        bias=float(targets.mean() - weights @ s.mean),
-        n_ratings=n,
-        tentative=n < TENTATIVE_BELOW,
-        cv_rank_correlation=strict.rank_correlation if by_shoot else None,
-        cv_ungrouped=loose.rank_correlation,
+        bias=mean - float(weights @ centre),
+        mean=mean,
+        centre=centre.astype(np.float32),
+        lens=(np.sqrt(factor) * graph.lens(model.likeness)).astype(np.float32),
+        n_ratings=len(rated),
         spread_factor=factor,
-        alpha=strict.penalty,
+        judgement=judgement and judgement.spread(factor, mean, rated.rows, len(features)),
     )
 
 
-class _CrossValidated:
-    """What leaving folds out tells: the penalty, and predictions that no rating had a part in."""
-
-    def __init__(self, s: taste_ridge.Spectrum, targets: Float, folds: list[Int], tried: Float) -> None:
-        predicted = taste_ridge.left_out(s, targets, folds, tried)
-        self.penalty = float(tried[taste_ridge.chosen(predicted - targets)])
-        self.predicted = taste_ridge.honest(predicted, targets, folds)
-        # Without its own ratings a fold's mean lies on the other side of them: raw predictions would correlate
-        # negatively where there is nothing to learn.
-        relative = self.predicted - taste_ridge.fold_means(targets, folds)
-        self.rank_correlation = rank_correlation(relative, targets)
-
-
-def _in_own_order(features: NDArray[Any], stars: NDArray[Any], groups: NDArray[Any]) -> tuple[Float, Float, Int]:
-    """The finite rows as float64, in an order that depends on their contents alone."""
-    vectors = np.ascontiguousarray(features, dtype=np.float64)
-    targets, shoots = np.asarray(stars, np.float64).reshape(-1), np.asarray(groups).reshape(-1).astype(np.int64)
-    if not len(vectors) == len(targets) == len(shoots):
-        raise ValueError(f"{len(vectors)} vectors, {len(targets)} ratings, {len(shoots)} groups")
-    finite = np.isfinite(vectors).all(axis=1) & np.isfinite(targets)
-    vectors, targets, shoots = vectors[finite], targets[finite], shoots[finite]
-    keys = [hashlib.blake2b(v.tobytes(), digest_size=16).digest() for v in vectors]
-    order = sorted(range(len(keys)), key=lambda i: (keys[i], targets[i], shoots[i]))
-    return vectors[order], targets[order], shoots[order]
+def _left_out(
+    judgement: Judgement | None, views: Sequence[Float], belief: Float, stars: Float, shoots: Int, seed: int
+) -> Float:
+    """(n,) predictions without each photograph's shoot."""
+    if judgement is not None:
+        return judgement.left_out
+    # The others would take most of the time and change nothing.
+    believed = [view for view, share in zip(views, belief, strict=True) if share >= LEAST_BELIEF]
+    apart = shoots if len(np.unique(shoots)) > 1 else np.arange(len(stars))
+    found: LeftOut = leave_out(believed, stars[:, None], shoot_folds.folds(apart, seed))
+    return found.predicted[:, 0]
 
 
-def _flat(dim: int, targets: Float) -> TasteModel:
-    """Nothing to tell apart: everything is worth the mean."""
-    return TasteModel(
-        weights=np.zeros(dim, np.float32),
-        bias=float(targets.mean()),
-        n_ratings=len(targets),
-        tentative=len(targets) < TENTATIVE_BELOW,
-        cv_rank_correlation=None,
-        cv_ungrouped=None,
-        spread_factor=1.0,
-        alpha=None,
-    )
+def lent(
+    lens: NDArray[Any], centre: NDArray[Any], mean: float, rated: NDArray[Any], stars: NDArray[Any], v: NDArray[Any]
+) -> Float:
+    """(m, n) stars that each rated photograph lends to each of `v` (m, d), from a model's `lens`, `centre` and `mean`.
+
+    `rated`: (n, d) vectors of the photographs that the model was trained on, `stars` theirs. A row's sum is its
+    prediction less the mean.
+    """
+    through = np.asarray(lens, np.float64)
+    mine = (np.asarray(v, np.float64) - centre) @ through
+    theirs = (np.asarray(rated, np.float64) - centre) @ through
+    found: Float = (mine @ theirs.T) * (np.asarray(stars, np.float64) - mean)
+    return found
 
 
 def spread_factor(stars: Float, predicted: Float) -> float:
     """`sd(ratings) / sd(grouped cross-validated predictions)`, 1 to 4: shrunken predictions never reach MATCH."""
     spread = float(np.std(predicted))
     wanted = float(np.std(stars))
+    if wanted == 0:
+        return 1.0
     return float(np.clip(wanted / spread, 1.0, MOST_SPREAD)) if spread * MOST_SPREAD > wanted else MOST_SPREAD
-
-
-def rank_correlation(a: Float, b: Float) -> float | None:
-    """Spearman's, with mean ranks for ties; None where one side is constant."""
-    ranks_a, ranks_b = _ranks(a), _ranks(b)
-    if np.ptp(ranks_a) == 0 or np.ptp(ranks_b) == 0:
-        return None
-    return float(np.corrcoef(ranks_a, ranks_b)[0, 1])
-
-
-def _ranks(values: Float) -> Float:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last: Float = np.cumsum(counts).astype(np.float64)
-    ranks: Float = (last - (counts - 1) / 2)[inverse]
-    return ranks
-
-
-def merged_groups(vectors: NDArray[Any], groups: Int, look_alike: float) -> Int:
-    """Groups joined wherever two of their photographs are at least this alike: look-alikes never sit on both sides."""
-    names, number = np.unique(groups, return_inverse=True)
-    parent = np.arange(len(names))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    for start in range(0, len(vectors), 1024):
-        block = vectors[start : start + 1024]
-        rows, columns = np.nonzero(block @ vectors.T >= look_alike)
-        pairs = np.unique(np.column_stack([number[start + rows], number[columns]]), axis=0)
-        for a, b in pairs[pairs[:, 0] != pairs[:, 1]]:
-            parent[root(int(a))] = root(int(b))
-    roots = np.array([root(i) for i in range(len(names))])
-    # Named by the smallest group inside, so that the order of samples does not matter.
-    smallest = np.full(len(names), np.iinfo(np.int64).max)
-    np.minimum.at(smallest, roots, names)
-    merged: Int = smallest[roots[number]]
-    return merged
 
 
 def score(prediction: NDArray[Any] | float) -> NDArray[np.int16]:

@@ -16,7 +16,7 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events import Event
-from web import events, jobs, registration, scoring, stacks
+from web import events, guesses, jobs, registration, scoring, stacks
 from web.database import Connection
 from web.tags import write_effective_tags
 
@@ -274,6 +274,7 @@ async def write_decisions(
     if rerated:
         await jobs.request_single(connection, "taste")
         rated = [row.photo_id for row in rerated if row.new["rating"] is not None]
+        await guesses.keep(connection, [row.photo_id for row in rerated if row.old["rating"] is None])
         await jobs.raise_priority(connection, "curate", rated, jobs.PRIORITY_RATED)
     data = {"ids": shown, "action_id": str(action_id)}
     await events.publish(connection, [Event(kind="decisions", data=data)])

@@ -1,10 +1,16 @@
-"""Which photographs to rate next: those whose rating teaches most about the rest (`domain.selection`)."""
+"""Which photographs to rate next: those whose rating teaches most about the rest (`domain.selection`).
+
+What was offered is remembered, so that a rating can tell later whether it answered a random offer: those alone say
+what share of the archive the person likes, and how good the model's guesses are.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain import selection, taste
 from web.database import Connection
@@ -15,21 +21,35 @@ JOIN embeddings e ON e.photo_id = d.photo_id
 JOIN encoders c ON c.id = e.encoder_id AND c.status = 'active'
 WHERE d.rating IS NOT NULL ORDER BY e.photo_id
 """
-# A hash of id and seed orders the archive at random and the same way every time.
+# A hash of id and seed orders the archive at random and the same way every time; of a burst one frame is drawn.
 _OPEN = """
 WITH drawn AS (
-    SELECT photo_id FROM gallery WHERE tabs & 32 <> 0
-    ORDER BY hashint8extended(photo_id, $1) LIMIT $2
+    SELECT photo_id FROM (
+        SELECT photo_id, row_number() OVER (PARTITION BY coalesce(burst_group, -photo_id)
+                                            ORDER BY hashint8extended(photo_id, $1)) AS of_burst
+        FROM gallery WHERE tabs & 32 <> 0
+    ) g WHERE of_burst = 1 ORDER BY hashint8extended(photo_id, $1) LIMIT $2
 )
 SELECT e.photo_id, NULL::smallint AS rating, e.vec FROM drawn
 JOIN embeddings e ON e.photo_id = drawn.photo_id
 JOIN encoders c ON c.id = e.encoder_id AND c.status = 'active'
 ORDER BY e.photo_id
 """
+_REMEMBER = """
+INSERT INTO taste_offers (photo_id, kind) SELECT o.* FROM unnest($1::bigint[], $2::text[]) o (photo_id, kind)
+ON CONFLICT (photo_id) DO UPDATE SET kind = excluded.kind, offered_at = now()
+"""
 
 
-async def next_to_rate(connection: Connection, size: int, seed: int) -> list[int]:
-    """At most `size` unrated photos, in the order to rate them; empty while nothing has a vector."""
+@dataclass(frozen=True)
+class Offer:
+    photo_id: int
+    random: bool
+    """Drawn at random, not asked for by the model."""
+
+
+async def next_to_rate(connection: Connection, size: int, seed: int) -> list[Offer]:
+    """At most `size` unrated photos, one of each burst, in the order to rate them; empty while nothing has a vector."""
     rated = await connection.fetch(_RATED)
     unrated = await connection.fetch(_OPEN, seed, selection.SAMPLE)
     if not unrated:
@@ -38,15 +58,14 @@ async def next_to_rate(connection: Connection, size: int, seed: int) -> list[int
     features = np.stack([row["vec"] for row in rows])
     stars = np.array([row["rating"] for row in rated], np.float64)
     chosen = await asyncio.to_thread(_choose, features, stars, size, seed)
-    return [rows[i]["photo_id"] for i in chosen]
+    offers = [Offer(rows[i]["photo_id"], selection.is_random(turn)) for turn, i in enumerate(chosen)]
+    await connection.execute(
+        _REMEMBER, [o.photo_id for o in offers], ["random" if o.random else "asked" for o in offers]
+    )
+    return offers
 
 
-def _choose(
-    features: np.ndarray[tuple[int, ...], np.dtype[np.float16]],
-    stars: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    size: int,
-    seed: int,
-) -> list[int]:
+def _choose(features: NDArray[np.float16], stars: NDArray[np.float64], size: int, seed: int) -> list[int]:
     index = np.arange(len(stars))
     model = taste.fit(stars, index, features, seed) if len(stars) else None
     return [int(i) for i in selection.next_batch(model, index, features, size, seed)]

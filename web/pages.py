@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.templating import Jinja2Templates
 
-from web import assets
+from web import assets, scoring
 from web.context import Db
 from web.database import Connection
 from web.live import newest_id
@@ -33,6 +33,7 @@ async def _page(request: Request, connection: Connection, name: str) -> Response
     told = {
         "page": name,
         "cursor": await newest_id(connection),
+        "tentative": await scoring.is_tentative(connection),
         "places": PLACES,
         "static": assets.address(),
         "modules": assets.modules(f"pages/{name}.js"),

@@ -22,8 +22,19 @@ CHUNK = 5_000
 """Photos a transaction while the whole archive is scored: short locks, so that pages keep answering."""
 LEAST_SHARE, MOST_SHARE = 0.02, 0.20
 
+FEWEST_AT_RANDOM = 20
+"""Ratings of randomly offered photos, from which on they alone say what share of the archive is liked."""
+_LIKED = """
+WITH rated AS (
+    SELECT d.rating >= 4 AS liked, s.offer IS NOT DISTINCT FROM 'random' AS at_random
+    FROM decisions d LEFT JOIN taste_guesses s ON s.photo_id = d.photo_id WHERE d.rating IS NOT NULL
+)
+SELECT count(*) AS n, count(*) FILTER (WHERE liked) AS liked FROM rated
+WHERE at_random OR (SELECT count(*) FROM rated WHERE at_random) < $1
+"""
+
 _MODEL = """
-SELECT m.version, m.encoder_id, m.weights, m.bias, m.retired, m.n_ratings FROM taste_models m
+SELECT m.version, m.encoder_id, m.weights, m.bias, m.retired, m.tentative FROM taste_models m
 JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
 ORDER BY m.version DESC LIMIT 1
 """
@@ -69,6 +80,12 @@ VIBE_OF_RANGE = _VIBE.format(
 async def active_model(connection: Connection) -> Any:
     """The newest model of the active encoder, or None; `retired` when too few ratings are left."""
     return await connection.fetchrow(_MODEL)
+
+
+async def is_tentative(connection: Connection) -> bool:
+    """Whether the scores in force are marked as tentative."""
+    model = await active_model(connection)
+    return model is not None and not model["retired"] and model["tentative"]
 
 
 async def score_photos(connection: Connection, photo_ids: Sequence[int]) -> None:
@@ -190,13 +207,12 @@ async def preview_threshold(connection: Connection) -> list[int]:
 
 
 async def _follow_auto_threshold(connection: Connection) -> None:
-    """`auto`: the cut that shows the share of the archive which the person gives 4 and 5 stars."""
+    """`auto`: the cut that shows the share of the archive which the person gives 4 and 5 stars, among photos that were
+    offered at random, or among all rated ones while those are few."""
     setting = await connection.fetchval("SELECT value #>> '{}' FROM preferences WHERE key = 'match_threshold'")
     if setting != "auto":
         return
-    rated = await connection.fetchrow(
-        "SELECT count(*) AS n, count(*) FILTER (WHERE rating >= 4) AS liked FROM decisions WHERE rating IS NOT NULL"
-    )
+    rated = await connection.fetchrow(_LIKED, FEWEST_AT_RANDOM)
     share = min(max(rated["liked"] / rated["n"] if rated["n"] else LEAST_SHARE, LEAST_SHARE), MOST_SHARE)
     cut = await connection.fetchval(
         """SELECT percentile_disc($1) WITHIN GROUP (ORDER BY preference) FROM gallery

@@ -212,7 +212,10 @@ def test_taste_learns_from_the_matrices_on_disk(tmp_path: Path, settings: Settin
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     liked = vectors[:, 0]
     stars = np.clip(np.round(3 + 6 * liked), 1, 5).astype(np.float32)
-    files = {"features": vectors.astype(np.float16), "labels": stars[:, None], "groups": np.arange(80) // 4}
+    files = {
+        "features": vectors.astype(np.float16), "labels": stars[:, None], "groups": np.arange(80) // 4,
+        "archive": vectors.astype(np.float16),
+    }  # fmt: skip
     for name, array in files.items():
         np.save(tmp_path / f"{name}.npy", array)
     params = {f"{name}_path": str(tmp_path / f"{name}.npy") for name in (*files, "photo_ids")} | {"encoder": BUNDLED}
@@ -221,6 +224,10 @@ def test_taste_learns_from_the_matrices_on_disk(tmp_path: Path, settings: Settin
     weights = np.frombuffer(payload.weights, "<f4")
     assert (payload.dim, payload.n_ratings, payload.tentative) == (32, 80, False)
     assert np.corrcoef(vectors @ weights, liked)[0, 1] > 0.7
+    assert payload.judgement is not None
+    assert np.frombuffer(payload.judgement.left_out, "<f4").shape == (80,)
+    params["judged"] = False  # type: ignore[assignment]
+    assert run(Taste(settings), claim("taste", 0, params=params))[0].judgement is None
 
 
 def _burst_params(folder: Path, table: Array, vectors: Array, **more: Any) -> dict[str, Any]:

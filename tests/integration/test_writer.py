@@ -11,7 +11,7 @@ from contracts.exif import inflate_exif
 from contracts.results import ScanPayload, SkippedPath, TastePayload
 from tests.integration.archive import Archive
 from tests.integration.messages import converted, embedded, failure, result, scanned
-from web import counters, imports, registration, scoring
+from web import counters, imports, registration, scoring, transit
 
 pytestmark = pytest.mark.integration
 
@@ -315,6 +315,12 @@ async def test_five_identical_refusals_in_a_row_pause_the_stage(archive: Archive
     assert reason == "5 requests in a row were refused in the same way: no such parameter"
 
 
+def _lay_out(archive: Archive, generation: int) -> None:
+    """What a taste model was trained on, as the relay leaves it on the shared disk."""
+    for name, array in (("photos", np.empty(0, "<i8")), ("labels", np.empty((0, 1), "<f4"))):
+        transit.save(transit.matrix_path(archive.settings, "taste", generation, name), array)
+
+
 async def test_a_new_vector_is_scored_with_the_model_in_force_and_rescoring_agrees(archive: Archive) -> None:
     root = await archive.root()
     first = await archive.ready_photo(root, "a.jpg")
@@ -324,6 +330,7 @@ async def test_a_new_vector_is_scored_with_the_model_in_force_and_rescoring_agre
     model = TastePayload(
         encoder="efficientnet-lite2", weights=weights.tobytes(), dim=16, bias=3.0, n_ratings=30, tentative=False
     )
+    _lay_out(archive, 1)
     await archive.apply(result("taste", 0, model.model_dump(mode="json")))
     assert await scoring.score_if_wanted(archive.connection)
     second = await archive.ready_photo(root, "b.jpg")
@@ -345,6 +352,7 @@ async def test_training_that_was_asked_for_while_it_ran_runs_again(archive: Arch
     await archive.connection.execute("UPDATE jobs SET status = 'queued'")
     await jobs.request_single(archive.connection, "taste")
     model = TastePayload(encoder="e", weights=b"\0" * 4, dim=1, bias=3.0, n_ratings=5, tentative=True)
+    _lay_out(archive, 1)
 
     await archive.apply(result("taste", 0, model.model_dump(mode="json")))
 

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from web import offers, scoring
+from web import reasons, scoring, taste_report
+from web.api.shapes import PhotoId
 from web.context import Db, Here, Json
 from web.items import items
+from web.offers import next_to_rate as offers_of
 from web.status import status
 
 router = APIRouter(prefix="/taste", tags=["taste"])
@@ -24,17 +26,9 @@ class Threshold(BaseModel):
 
 @router.get("")
 async def taste(db: Db, here: Here) -> Json:
-    """The model in force, the threshold, and how many photos match at each cut from 0 to 100."""
-    known = (await status(db, here.board.running()))["taste"]
-    setting = await db.fetchval("SELECT value #>> '{}' FROM preferences WHERE key = 'match_threshold'")
-    return Json(
-        known
-        | {
-            "threshold": setting,
-            "cut": await scoring.match_cut(db),
-            "matches_at": await scoring.preview_threshold(db),
-        }
-    )
+    """The model in force and how far it can be trusted, the threshold and what each cut from 0 to 100 would show, the
+    guesses that were kept, and where model and person disagree most."""
+    return Json(await taste_report.report(db, (await status(db, here.board.running()))["taste"]))
 
 
 @router.put("/threshold")
@@ -45,8 +39,18 @@ async def threshold(request: Threshold, db: Db) -> Json:
 
 
 @router.get("/next")
-async def next_to_rate(db: Db, size: Annotated[int, Query(ge=1, le=100)] = 20, seed: int | None = None) -> Json:
-    """The unrated photos whose rating teaches most, in order. With the same `seed`, the same offer."""
+async def next_to_rate(db: Db, size: Annotated[int, Query(ge=1, le=100)] = 10, seed: int | None = None) -> Json:
+    """The unrated photos whose rating teaches most, in order. With the same `seed`, the same offer. `random`: ids of
+    those that were drawn at random, one in five."""
     drawn = secrets.randbelow(2**31) if seed is None else seed
-    ids = await offers.next_to_rate(db, size, drawn)
-    return Json({"ids": ids, "items": await items(db, ids), "seed": drawn})
+    offers = await offers_of(db, size, drawn)
+    ids = [offer.photo_id for offer in offers]
+    at_random = [offer.photo_id for offer in offers if offer.random]
+    return Json({"ids": ids, "items": await items(db, ids), "random": at_random, "seed": drawn})
+
+
+@router.get("/why/{photo_id}")
+async def why(photo_id: PhotoId, db: Db) -> Json:
+    """Why this photo has its score: `mean` + the points of each of the `parts` (rated photos that lend most to it) +
+    those of the `others` are the `sum`, of 100; `score` is the sum as a whole number from 0 to 100."""
+    return Json(await reasons.why(db, photo_id))

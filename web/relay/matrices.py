@@ -15,12 +15,16 @@ from contracts.settings import Settings
 from domain.burst_intent import PATIENCE
 from domain.bursts import INTENT_TABLE
 from domain.shooting import Shooting, exposure_ev, shooting_of
+from domain.taste import ARCHIVE_SAMPLE
 from web import burst_preview, scoring, transit
 from web.database import Connection
 from web.derivatives import thumbnail_pattern
 
 FEWEST_RATINGS = 5
 """Below this many rated photographs with vectors nothing is trained, and scores are taken back."""
+JUDGED_ALWAYS_BELOW = 100
+JUDGED_AFTER = 0.03
+"""Share of the ratings that are new, after which a taste is judged again."""
 _FETCH = 5_000
 
 _RATED = """
@@ -30,6 +34,15 @@ JOIN photos p ON p.id = d.photo_id AND p.discarded_at IS NULL
 JOIN gallery g ON g.photo_id = d.photo_id
 JOIN embeddings e ON e.photo_id = d.photo_id AND e.encoder_id = $1
 WHERE d.rating IS NOT NULL ORDER BY d.photo_id
+"""
+
+# A hash of the id orders the archive at random and the same way every time.
+_ARCHIVE_SAMPLE = """
+WITH drawn AS (
+    SELECT photo_id FROM gallery WHERE status = 'ready' AND NOT discarded
+    ORDER BY hashint8extended(photo_id, 0) LIMIT $2
+)
+SELECT e.vec FROM drawn JOIN embeddings e ON e.photo_id = drawn.photo_id AND e.encoder_id = $1 ORDER BY e.photo_id
 """
 
 # The camera's own clock only: a scan's or an edit's time would link frames that were not taken together. Of versions
@@ -74,11 +87,13 @@ async def taste_matrices(connection: Connection, settings: Settings, job: Any) -
         await connection.execute("UPDATE taste_models SET retired = true WHERE NOT retired")
         await scoring.request_scoring(connection)
         return None
+    archive = await connection.fetch(_ARCHIVE_SAMPLE, encoder["id"], ARCHIVE_SAMPLE)
     arrays = {
         "features": np.stack([row["vec"] for row in rows]).astype("<f2"),
         "labels": np.array([[row["rating"]] for row in rows], "<f4"),
         "groups": np.array([_number(row["root_id"], row["folder"], row["day"]) for row in rows], "<i8"),
         "photos": np.array([row["photo_id"] for row in rows], "<i8"),
+        "archive": np.stack([row["vec"] for row in archive or rows]).astype("<f2"),
     }
     paths = {name: transit.matrix_path(settings, "taste", job["generation"], name) for name in arrays}
     for name, array in arrays.items():
@@ -89,7 +104,23 @@ async def taste_matrices(connection: Connection, settings: Settings, job: Any) -
         labels_path=str(paths["labels"]),
         groups_path=str(paths["groups"]),
         photo_ids_path=str(paths["photos"]),
+        archive_path=str(paths["archive"]),
+        judged=await _to_be_judged(connection, encoder["id"], len(rows)),
     )
+
+
+async def _to_be_judged(connection: Connection, encoder_id: int, ratings: int) -> bool:
+    """Judging takes longer than learning: among many ratings it waits until some share of them is new."""
+    last = await connection.fetchrow(
+        "SELECT judged_ratings, judged_at FROM taste_models WHERE encoder_id = $1 ORDER BY version DESC LIMIT 1",
+        encoder_id,
+    )
+    if last is None or last["judged_at"] is None or ratings < JUDGED_ALWAYS_BELOW:
+        return True
+    changed = await connection.fetchval(
+        "SELECT count(*) FROM decision_events WHERE field = 'rating' AND old <> new AND at > $1", last["judged_at"]
+    )
+    return bool(max(changed, abs(ratings - last["judged_ratings"])) >= JUDGED_AFTER * ratings)
 
 
 async def burst_matrices(connection: Connection, settings: Settings, job: Any) -> BurstsParams | None:

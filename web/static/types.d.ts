@@ -127,8 +127,38 @@ interface TasteModel {
   tentative: boolean;
   cv_rank_correlation: number | null;
   cv_ungrouped: number | null;
+  /** How often shuffled stars do as well. */
+  chance: number | null;
+  /** [ratings, correlation on new shoots] */
+  curve: [number, number][] | null;
+  judged_ratings: number | null;
   scored_at: string | null;
   created_at: string;
+}
+
+/** web/reasons.py */
+interface Reasons {
+  score: number;
+  sum: number;
+  mean: number;
+  tentative: boolean;
+  parts: { item: Item; stars: number; points: number }[];
+  others: { count: number; points: number };
+}
+
+/** web/taste_report.py */
+interface Taste {
+  ratings: number;
+  model: TasteModel | null;
+  threshold: string;
+  cut: number;
+  matches_at: number[];
+  /** By cut: [rated photographs that would match, those of them with 4 or 5 stars]. */
+  tried_at: [number, number][];
+  liked_share: number | null;
+  witness: Record<"random" | "all", { guesses: number; rank_correlation: number | null }>;
+  ratings_to_go: number | null;
+  disagreements: { item: Item; stars: number; predicted: number }[];
 }
 
 interface Progress {

@@ -17,8 +17,8 @@ export class CardRow {
     });
   }
 
-  /** @param {number[]} ids */
-  show(ids) {
+  /** @param {number[]} ids @param {Map<number, string>} [remarks] a line under each photograph */
+  show(ids, remarks = new Map()) {
     const known = new Map(this.cards.map((card) => [card.id, card]));
     this.cards = ids.map((id) => known.get(id) ?? new Card(this.actions, "listitem"));
     ids.forEach((id, n) => {
@@ -26,6 +26,7 @@ export class CardRow {
       card.show(id, photo(id), WIDTH_PX);
       card.element.tabIndex = n === 0 ? 0 : -1;
     });
+    this.cards.forEach((card) => card.say(remarks.get(card.id) ?? ""));
     const elements = this.cards.map((card) => card.element);
     if (elements.some((element, n) => this.element.children[n] !== element) || this.element.children.length !== elements.length) this.element.replaceChildren(...elements);
   }

@@ -1,0 +1,27 @@
+"""Linear algebra on one thread.
+
+Hundreds of small decompositions: threads that wait for each other take longer than one that does not, and a hundred
+times longer beside an import that keeps every core busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def on_one_thread(work: Callable[_P, _T]) -> Callable[_P, _T]:
+    """`work`, during which BLAS and LAPACK of this process use one thread."""
+
+    @wraps(work)
+    def alone(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with threadpool_limits(1, user_api="blas"):
+            return work(*args, **kwargs)
+
+    return alone

@@ -1,0 +1,137 @@
+"""How far a taste can be trusted, told by photographs that were left out of it.
+
+Every figure repeats the whole of the learning without the photographs that it is about: how far to smooth and how noisy
+the ratings are is found anew each time. Predictions count relative to the mean of what their fold was trained on:
+without its own ratings a fold's mean lies on the other side of them, and raw predictions would correlate negatively
+where there is nothing to learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain import shoots as shoot_folds
+from domain.ranks import rank_correlation
+from domain.taste_evidence import beliefs, posterior
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+SHUFFLES = 199
+"""With the true order 200 in all: at most 5 % is the rank 10 of 200."""
+CHANCE = 0.05
+CURVE = (5, 10, 20, 40, 80, 160, 320, 640, 1280)
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Correlations are Spearman's; None where one side is constant or there is nothing to leave out."""
+
+    on_new_shoots: float | None
+    """Whole shoots were left out."""
+    on_rated_shoots: float | None
+    """Single photographs were left out, so that look-alikes stay on the other side."""
+    chance: float | None
+    """How often shuffled stars do as well (a permutation test); better than chance at most `CHANCE`."""
+    left_out: Float
+    """(n,) stars of each photograph by the model without its shoot."""
+    curve: tuple[tuple[int, float], ...]
+    """(ratings, correlation on new shoots) for fewer ratings than there are, and for all of them."""
+
+    @property
+    def better_than_chance(self) -> bool:
+        return self.chance is not None and self.chance <= CHANCE
+
+    def spread(self, factor: float, mean: float, rows: Int, n: int) -> Judgement:
+        """With predictions this much wider about the mean, laid out as (n,) at `rows`, NaN elsewhere."""
+        laid = np.full(n, np.nan)
+        laid[rows] = mean + factor * (self.left_out - mean)
+        return replace(self, left_out=laid)
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    predicted: Float
+    """(n, p) stars."""
+    means: Float
+    """(n, p) means of the stars that each prediction was learnt from."""
+
+    @property
+    def relative(self) -> Float:
+        return self.predicted - self.means
+
+
+def leave_out(views: Sequence[Float], stars: Float, folds: Sequence[Int], most: int | None = None) -> LeftOut:
+    """Predictions (n, p) for columns of stars (n, p) by models without the fold.
+
+    `views`: (n, r) smoothed vectors, one for each way of smoothing. `most`: learn from at most so many of the others,
+    evenly spaced among them.
+    """
+    predicted, means = np.empty(stars.shape), np.empty(stars.shape)
+    for fold in folds:
+        rest = np.setdiff1d(np.arange(len(stars)), fold)
+        if most is not None and len(rest) > most:
+            rest = rest[np.linspace(0, len(rest) - 1, most).round().astype(np.int64)]
+        learnt = [posterior(view[rest], stars[rest]) for view in views]
+        shares = beliefs(learnt)
+        said = [p.predict(view[fold]) for p, view in zip(learnt, views, strict=True)]
+        predicted[fold] = sum(share * one for share, one in zip(shares, said, strict=True))
+        means[fold] = learnt[0].mean
+    return LeftOut(predicted, means)
+
+
+def judge(views: Sequence[Float], stars: Float, shoots: Int, seed: int) -> Judgement:
+    """`views`: (n, r) for each way of smoothing, `stars` and `shoots` (n,), in an order that is always the same."""
+    n = len(stars)
+    apart = shoot_folds.folds(np.arange(n), seed)
+    several = len(np.unique(shoots)) > 1
+    strict = shoot_folds.folds(shoots, seed) if several else apart
+    rng = np.random.default_rng(seed)
+    columns = np.column_stack([stars, *(rng.permutation(stars) for _ in range(SHUFFLES))])
+    tried = leave_out(views, columns, strict)
+    loose = leave_out(views, stars[:, None], apart)
+    found = rank_correlation(tried.relative[:, 0], stars)
+    return Judgement(
+        on_new_shoots=found if several else None,
+        on_rated_shoots=rank_correlation(loose.relative[:, 0], stars),
+        chance=_chance(tried, columns) if found is not None else None,
+        left_out=tried.predicted[:, 0],
+        curve=_curve(views, stars, strict, found) if several else (),
+    )
+
+
+def _chance(tried: LeftOut, columns: Float) -> float:
+    """The share of all orders, the true one among them, that do at least as well as the true one, the first column.
+
+    Doing well is the covariance of predictions and stars: unlike a correlation it counts how far the predictions dare
+    to leave the mean, which they do where the others' ratings agree. It tells taste from chance more often.
+    """
+    agreement = (tried.relative * (columns - columns.mean(axis=0))).sum(axis=0)
+    return float((agreement >= agreement[0]).mean())
+
+
+def _curve(
+    views: Sequence[Float], stars: Float, folds: Sequence[Int], last: float | None
+) -> tuple[tuple[int, float], ...]:
+    points = []
+    for most in CURVE:
+        if most >= min(len(stars) - len(fold) for fold in folds):
+            break
+        found = rank_correlation(leave_out(views, stars[:, None], folds, most).relative[:, 0], stars)
+        if found is not None:
+            points.append((most, found))
+    if last is not None:
+        points.append((len(stars), last))
+    return tuple(points)
+
+
+def ratings_to_tell(correlation: float) -> int:
+    """Ratings after which a taste that is known this well (Spearman) passes for better than chance four times in five.
+
+    From the variance 1 / (n - 1) of a rank correlation by chance: `n = ((1.645 + 0.842) / rho)^2 + 1`.
+    """
+    return int(np.ceil((2.487 / max(correlation, 0.05)) ** 2 + 1))

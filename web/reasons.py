@@ -1,0 +1,75 @@
+"""Why a photo has its score: what each rated photo lends it. The parts sum to the score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.taste import lent
+from web.database import Connection
+from web.errors import RequestError
+from web.items import items
+
+NAMED = 6
+_POINTS = 25.0
+"""Of 100, for a star."""
+
+_MODEL = """
+SELECT m.version, m.encoder_id, m.mean, m.bias, m.weights, m.centre, m.lens, m.dim, m.photo_ids, m.stars, m.tentative
+FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
+WHERE NOT m.retired ORDER BY m.version DESC LIMIT 1
+"""
+
+
+async def why(connection: Connection, photo_id: int) -> dict[str, Any]:
+    """`mean` + `parts` (the largest, with their photos) + `others` = `sum`; `score` is the sum as a whole number from
+    0 to 100. Raises RequestError where there is no score to explain."""
+    model = await connection.fetchrow(_MODEL)
+    vector = model and await connection.fetchval(
+        "SELECT vec FROM embeddings WHERE photo_id = $1 AND encoder_id = $2", photo_id, model["encoder_id"]
+    )
+    if vector is None or not model["lens"]:
+        raise RequestError(
+            404, "This photograph has no score yet: it is scored once it is embedded and taste is learnt."
+        )
+    rated = await connection.fetch(
+        "SELECT photo_id, vec FROM embeddings WHERE photo_id = ANY ($1) AND encoder_id = $2",
+        np.frombuffer(model["photo_ids"], "<i8").tolist(), model["encoder_id"],
+    )  # fmt: skip
+    stars = dict(
+        zip(
+            np.frombuffer(model["photo_ids"], "<i8").tolist(),
+            np.frombuffer(model["stars"], "<f4").tolist(),
+            strict=True,
+        )
+    )
+    points = _points(model, vector, rated, [stars[row["photo_id"]] for row in rated])
+    order = np.argsort(-np.abs(points))[:NAMED]
+    shown = {item["id"]: item for item in await items(connection, [rated[i]["photo_id"] for i in order])}
+    total = (model["bias"] + float(np.frombuffer(model["weights"], "<f4") @ vector.astype(np.float32)) - 1) * _POINTS
+    named = [
+        {"item": shown[rated[i]["photo_id"]], "stars": stars[rated[i]["photo_id"]], "points": float(points[i])}
+        for i in order
+        if rated[i]["photo_id"] in shown
+    ]
+    mean = (model["mean"] - 1) * _POINTS
+    return {
+        "version": model["version"],
+        "tentative": model["tentative"],
+        "score": int(min(100, max(0, round(total)))),
+        "sum": total,
+        "mean": mean,
+        "parts": named,
+        "others": {"count": len(stars) - len(named), "points": total - mean - sum(part["points"] for part in named)},
+    }
+
+
+def _points(model: Any, vector: NDArray[Any], rated: list[Any], stars: list[float]) -> NDArray[np.float64]:
+    """(n,) of 100 that each rated photo lends."""
+    lens = np.frombuffer(model["lens"], "<f2").reshape(model["dim"], -1)
+    centre = np.frombuffer(model["centre"], "<f4")
+    vectors = np.stack([row["vec"] for row in rated])
+    points: NDArray[np.float64] = lent(lens, centre, model["mean"], vectors, np.asarray(stars), vector[None])[0]
+    return _POINTS * points
