@@ -1,9 +1,9 @@
 """Sharpness of the sharpest part of a frame, measured on full-resolution pixels, for ranking frames of one burst.
 
-The measure is the product of second differences of neighbouring rows (and, the other way round, columns): detail
-of any extent appears in both and adds up, while sensor noise is independent between them and averages out. What
-is left of noise in an area without detail, such as film grain, which spans pixels, is taken from the quietest cells
-of like brightness and subtracted. The score is the root of the mean over the sharpest 2 % of cells.
+Detail is measured in small cells (`detail`). What is left of noise in an area without detail, such as film grain, which
+spans pixels, is taken from the quietest places of like brightness and subtracted. The score is the root of the mean
+over the sharpest fifth of all places. A narrower share would rest on so few places that moving the camera by some
+pixels changes it as much as half a pixel of blur does; places overlap for the same reason.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CELL = 64
-SMALL_CELL = 16
-SMALL_EDGE = 512
-"""Frames with a shorter edge below this use small cells."""
-SHARPEST = 0.02
+from domain.imaging.detail import CELL, REACH, Detail
+
+PLACE = 2
+"""Cells along the edge of a place; places overlap by all but one."""
+SHARPEST = 0.2
 QUIET_PERCENTILE = 15
 BRIGHTNESS_BINS = 6
 GRID_EDGE = 24
 BORDER_RANGE = 6
 """Grey levels within which a whole row or column counts as a border."""
-REPEATABILITY = 0.01
-"""Relative scatter from where the cells happen to fall on the subject: measured on shifted frames."""
-_ROWS = 16
+REPEATABILITY = 0.1
+"""Relative scatter of a single place from where cells happen to fall on the subject: measured on moved frames."""
 
 
 @dataclass(frozen=True)
@@ -41,86 +40,62 @@ class FocusMeter:
     """Takes a frame's grey rows from top to bottom, as they are decoded."""
 
     def __init__(self, width: int, height: int) -> None:
-        self.cell = CELL if min(width, height) >= SMALL_EDGE else SMALL_CELL
-        self.columns, self.rows = (width - 2) // self.cell, (height - 2) // self.cell
-        self.measurable = self.columns >= 2 and self.rows >= 2
-        self.energy = np.zeros((2, max(self.rows, 1), max(self.columns, 1)))
-        self.mean = np.zeros_like(self.energy[0])
-        self._y = 0  # first row that has not been measured
-        self._window = np.empty((_ROWS + 2, width), np.float32)
-        self._held = 0  # rows at the top of the window that are waiting
-        self._first = np.empty((_ROWS + 2, width - 1), np.float32)
-        self._across = np.empty((_ROWS + 2, width - 2), np.float32)
-        self._down1 = np.empty((_ROWS + 1, width), np.float32)
-        self._down = np.empty((_ROWS, width), np.float32)
+        self.width, self.height = width, height
+        self._detail = Detail(width, height)
 
     def feed(self, grey: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (any number, width)."""
-        if not self.measurable:
-            return
-        at = 0
-        while at < len(grey):
-            room = min(self._room(), len(grey) - at)
-            self._window[self._held : self._held + room] = grey[at : at + room]
-            self._held += room
-            at += room
-            if self._room() == 0:
-                self._measure()
-
-    def _room(self) -> int:
-        return _ROWS + 2 - self._held
-
-    def _measure(self) -> None:
-        """Measures `_ROWS` rows; a cell row is a whole number of such bands."""
-        row, width = self._y // self.cell, self.columns * self.cell
-        if row < self.rows:
-            window = self._window
-            np.subtract(window[:, 1:], window[:, :-1], out=self._first)
-            np.subtract(self._first[:, 1:], self._first[:, :-1], out=self._across)
-            np.subtract(window[1:], window[:-1], out=self._down1)
-            np.subtract(self._down1[1:], self._down1[:-1], out=self._down)
-            shape = (_ROWS, self.columns, self.cell)
-            across, below = self._across[:_ROWS, :width].reshape(shape), self._across[1:-1, :width].reshape(shape)
-            down, beside = self._down[:, :width].reshape(shape), self._down[:, 1 : width + 1].reshape(shape)
-            for half in (0, 1):
-                self.energy[half, row] += np.einsum("rcx,rcx->c", across[half::2], below[half::2])
-                self.energy[half, row] += np.einsum("rcx,rcx->c", down[half::2], beside[half::2])
-            self.mean[row] += np.einsum("rcx->c", window[:_ROWS, :width].reshape(shape))
-        self._y += _ROWS
-        self._window[:2] = self._window[_ROWS:]
-        self._held = 2
+        self._detail.feed(grey)
 
     def result(self, content: tuple[float, float, float, float]) -> Focus | None:
-        """The score over the cells that lie in `content`: left, top, right, bottom as fractions of the frame.
+        """The score over the places that lie in `content`: left, top, right, bottom as fractions of the frame.
 
         None where the frame is too small or has no detail at all.
         """
-        inside = self._cells_inside(content)
-        if not self.measurable or inside.sum() < 4:
+        inside = self._places_inside(content)
+        if inside.sum() < 4:
             return None
-        pixels = float(self.cell * self.cell)
-        halves, mean = self.energy / (pixels / 2), self.mean / pixels
-        floor = _quiet_floor(halves.mean(axis=0)[inside], mean[inside])
-        cells = np.zeros(inside.shape)
-        cells[inside] = np.maximum(halves.mean(axis=0)[inside] - floor, 0.0)
-        order = np.argsort(cells[inside])[::-1][: max(4, round(SHARPEST * inside.sum()))]
-        mean_energy = float(cells[inside][order].mean())
+        self._detail.finish()
+        halves, mean = _places(self._detail.energy), _places(self._detail.mean)
+        energy = halves.mean(axis=0)
+        places = np.zeros(inside.shape)
+        places[inside] = np.maximum(energy[inside] - _quiet_floor(energy[inside], mean[inside]), 0.0)
+        order = np.argsort(places[inside])[::-1][: max(4, round(SHARPEST * inside.sum()))]
+        mean_energy = float(places[inside][order].mean())
         if mean_energy <= 0:
-            return Focus(0.0, 0.0, np.zeros(_grid_shape(cells.shape), np.uint8))
+            return Focus(0.0, 0.0, np.zeros(_grid_shape(places.shape), np.uint8))
         score = mean_energy**0.5
-        spread = (halves[0] - halves[1])[inside][order]
-        energy_error = float(np.sqrt((spread**2).sum())) / (2 * len(order))
-        noise = float(np.hypot(energy_error / (2 * score), REPEATABILITY * score))
-        return Focus(score, noise, _tile_grid(cells))
+        return Focus(score, _noise(places[inside][order], (halves[0] - halves[1])[inside][order]), _tile_grid(places))
 
-    def _cells_inside(self, content: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    def _places_inside(self, content: tuple[float, float, float, float]) -> NDArray[np.bool_]:
         left, top, right, bottom = content
-        height, width = self.rows * self.cell + 2, self._window.shape[1]
-        full_height = max(height, self._y)
-        x, y = np.arange(self.columns) * self.cell, np.arange(self.rows) * self.cell
-        across = (x >= left * width - 1e-6) & (x + self.cell + 2 <= right * width + 2)
-        down = (y >= top * full_height - 1e-6) & (y + self.cell + 2 <= bottom * full_height + 2)
+        edge = PLACE * CELL
+        x = np.arange(max(0, self._detail.columns - PLACE + 1)) * CELL
+        y = np.arange(max(0, self._detail.rows - PLACE + 1)) * CELL
+        across = (x >= left * self.width - 1e-6) & (x + edge + REACH <= right * self.width + REACH)
+        down = (y >= top * self.height - 1e-6) & (y + edge + REACH <= bottom * self.height + REACH)
         return down[:, None] & across[None, :]
+
+
+def _noise(energy: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
+    """One standard error of the score. `spread`: how the even rows of each place differ from the odd ones.
+
+    Where few places hold most of the energy, they alone count; `PLACE` squared of them share their cells.
+    """
+    score = float(energy.mean() ** 0.5)
+    holding = float(energy.sum() ** 2 / (energy**2).sum())
+    error = float(np.sqrt((spread**2).mean() * PLACE**2 / len(spread))) / 2
+    return float(np.hypot(error / (2 * score), REPEATABILITY * score * PLACE / holding**0.5))
+
+
+def _places(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over `PLACE` x `PLACE` cells at every cell: the last two axes lose `PLACE - 1`."""
+    rows, columns = (edge - PLACE + 1 for edge in cells.shape[-2:])
+    total = np.zeros((*cells.shape[:-2], rows, columns))
+    for y in range(PLACE):
+        for x in range(PLACE):
+            total += cells[..., y : y + rows, x : x + columns]
+    return total / PLACE**2
 
 
 def _quiet_floor(energy: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
