@@ -27,13 +27,16 @@ JUDGED_AFTER = 0.03
 """Share of the ratings that are new, after which a taste is judged again."""
 _FETCH = 5_000
 
-_RATED = """
-SELECT d.photo_id, d.rating, e.vec, p.root_id, g.folder, p.captured_at::date AS day
+RATED_ROWS = """
 FROM decisions d
 JOIN photos p ON p.id = d.photo_id AND p.discarded_at IS NULL
 JOIN gallery g ON g.photo_id = d.photo_id
-JOIN embeddings e ON e.photo_id = d.photo_id AND e.encoder_id = $1
-WHERE d.rating IS NOT NULL ORDER BY d.photo_id
+JOIN embeddings e ON e.photo_id = d.photo_id
+WHERE d.rating IS NOT NULL
+"""
+_RATED = f"""
+SELECT d.photo_id, d.rating, e.vec, p.root_id, g.folder, p.captured_at::date AS day
+{RATED_ROWS} AND e.encoder_id = $1 ORDER BY d.photo_id
 """
 
 # A hash of the id orders the archive at random and the same way every time.

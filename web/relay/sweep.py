@@ -9,6 +9,7 @@ from contracts.events import Event
 from contracts.settings import Settings
 from web import bursts, counters, disk, events, imports, jobs, roots
 from web.database import Connection
+from web.relay import matrices
 from web.relay.broker import Publisher
 from web.relay.dispatch import queues_of
 from web.reports import ReportBoard
@@ -85,6 +86,24 @@ async def switch_encoder(connection: Connection) -> None:
     log.info("encoder_switched", encoder=row["name"])
 
 
+_LATE_VECTORS = f"""
+WITH trainable AS (SELECT count(*) AS n {matrices.RATED_ROWS} AND e.encoder_id = (
+    SELECT id FROM encoders WHERE status = 'active'))
+SELECT t.n >= {matrices.FEWEST_RATINGS} AND t.n <> coalesce((
+    SELECT length(m.photo_ids) / 8 FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
+    WHERE NOT m.retired ORDER BY m.version DESC LIMIT 1), 0)
+    AND NOT EXISTS (SELECT FROM jobs WHERE stage = 'taste' AND status IN ('due', 'queued', 'failed'))
+FROM trainable t
+"""
+
+
+async def train_on_late_vectors(connection: Connection) -> None:
+    """Photos that came with stars are rated before they have a vector; taste learns them once they have."""
+    if await connection.fetchval(_LATE_VECTORS):
+        async with connection.transaction():
+            await jobs.request_single(connection, "taste")
+
+
 async def forget_old(connection: Connection) -> None:
     """Events older than a day are not replayed; the log keeps its newest rows."""
     await connection.execute("DELETE FROM events WHERE at < now() - make_interval(hours => $1)", EVENTS_KEPT_HOURS)
@@ -111,3 +130,4 @@ async def every_ten_seconds(
     await recover_lost_claims(connection, publisher, settings, board)
     await switch_encoder(connection)
     await bursts.detect_when_embedded(connection)
+    await train_on_late_vectors(connection)

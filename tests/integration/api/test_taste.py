@@ -17,6 +17,7 @@ from tests.integration.archive import Archive
 from tests.integration.messages import converted, result
 from web import jobs, scoring
 from web.relay.matrices import taste_matrices
+from web.relay.sweep import train_on_late_vectors
 
 pytestmark = pytest.mark.integration
 
@@ -226,6 +227,23 @@ async def test_the_automatic_threshold_follows_randomly_offered_photos(
         "SELECT avg((preference >= match_cut())::int) FROM gallery WHERE preference IS NOT NULL"
     )
     assert 0.05 <= shown <= 0.15
+
+
+async def test_stars_that_came_before_the_vectors_are_learnt_once(archive: Archive, client: httpx.AsyncClient) -> None:
+    """Imported photos bring their stars with them, and are embedded later than that."""
+    photos = await embedded_photos(archive, vectors(12))
+    for photo, stars in zip(photos, [1, 5, 2, 4, 3, 5], strict=False):
+        await archive.rate(photo, stars)
+
+    await train_on_late_vectors(archive.connection)
+    assert (await archive.job("taste", 0))["status"] == "due"
+    await learn(archive)
+    await train_on_late_vectors(archive.connection)
+    assert (await archive.job("taste", 0))["status"] == "done"
+
+    await archive.rate(photos[7], 2)
+    await train_on_late_vectors(archive.connection)
+    assert (await archive.job("taste", 0))["status"] == "due"
 
 
 async def test_among_many_ratings_a_judgement_waits_for_some_that_are_new(

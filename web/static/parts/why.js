@@ -4,17 +4,19 @@ import { button, counted, el } from "../core/dom.js";
 import { openDialog } from "./dialog.js";
 import { complain } from "./toast.js";
 
+/** @typedef {Reasons["parts"][number]} Part */
+
 /** @param {number} id */
 export async function showWhy(id) {
   try {
     /** @type {Reasons} */
     const reasons = await get(`/api/taste/why/${id}`);
     await openDialog(`Why ${reasons.score} of 100`, (close) => [
-      el("p", { class: "quiet", text: said(reasons) }),
+      el("p", { class: "quiet", text: said(id, reasons) }),
       el("table", { class: "reasons" },
         el("tbody", {},
           row(null, "The mean of your ratings", reasons.mean, false),
-          ...reasons.parts.map((part) => row(part, `${part.points < 0 ? "Unlike what you like: " : ""}${"★".repeat(part.stars)} ${part.item.filename}`, part.points)),
+          ...reasons.parts.map((part) => row(part, named(id, part, reasons.mean), part.points)),
           reasons.others.count ? row(null, `${counted(reasons.others.count, "other rated photograph")} together`, reasons.others.points) : null,
         ),
         el("tfoot", {}, row(null, sumOf(reasons), reasons.sum, false))),
@@ -25,10 +27,19 @@ export async function showWhy(id) {
   }
 }
 
-/** @param {Reasons} reasons */
-function said({ parts, tentative }) {
-  const first = parts[0];
-  const most = first ? `Above all it is like ${first.item.filename}, to which you gave ${counted(first.stars, "star")}. ` : "";
+/** Stars above the mean that add, or stars below it that take away, speak of a likeness. @param {Part} part @param {number} mean */
+const isAlike = ({ stars, points }, mean) => (stars - 1) * 25 > mean === points > 0;
+
+/** @param {number} id @param {Part} part @param {number} mean */
+function named(id, part, mean) {
+  const stars = "★".repeat(part.stars);
+  return part.item.id === id ? `Your own rating of it, ${stars}` : `${isAlike(part, mean) ? "Like" : "Unlike"} ${part.item.filename}, ${stars}`;
+}
+
+/** @param {number} id @param {Reasons} reasons */
+function said(id, { parts, tentative, mean }) {
+  const first = parts.find((part) => part.item.id !== id);
+  const most = first ? `Of the others, most comes from ${first.item.filename}, to which you gave ${counted(first.stars, "star")}: it is ${isAlike(first, mean) ? "like" : "unlike"} this one. ` : "";
   return `${most}${tentative ? "These scores are tentative: they are not yet shown to be better than chance." : "The parts add up to the score."}`;
 }
 
