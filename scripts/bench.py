@@ -85,6 +85,13 @@ def taste() -> list[dict[str, Any]]:
     return taste_eval.rows()
 
 
+def scores() -> list[dict[str, Any]]:
+    """From a rating to the last score at 10,000 and 100,000 photographs, on the native stack."""
+    import bench_scores
+
+    return bench_scores.rows()
+
+
 def search() -> list[dict[str, Any]]:
     """Likeness with a filter at 1,000,000 vectors, its recall, the index build, and words to a vector."""
     import bench_search
@@ -108,7 +115,7 @@ def bursts() -> list[dict[str, Any]]:
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "convert": convert, "delivery": delivery, "pipeline": pipeline, "embed": embed, "gallery": gallery,
-    "pages": pages, "taste": taste, "bursts": bursts, "focus": focus, "search": search,
+    "pages": pages, "taste": taste, "scores": scores, "bursts": bursts, "focus": focus, "search": search,
 }  # fmt: skip
 
 
