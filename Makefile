@@ -2,8 +2,10 @@
 SHELL := /bin/bash
 TORCH ?= cpu
 export TORCH
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .PHONY: run setup setup-test test test-full lint bench screenshots export clean
+.PHONY: compose compose-init compose-build compose-up compose-down compose-logs compose-test compose-export reset
 
 run: setup                ## set up, start everything, open the gallery
 	.venv/bin/fineshyt up
@@ -39,3 +41,35 @@ export: setup             ## make export TARGET=DIR
 
 clean:                    ## removes what set-up made; the home with your archive stays
 	rm -rf .venv .runtime build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# --- in containers: docs/compose.md ---------------------------------------------------------------------------------
+
+compose: compose-init compose-up   ## prepare and start: PHOTO_LIBRARY=/path/to/pictures make compose
+
+compose-init:             ## .env with passwords and your folder; the override file for several drives
+	@scripts/compose-init
+
+compose-build:            ## the three images
+	$(COMPOSE) build
+
+compose-up:               ## start everything in the background; SCALE="--scale embed=4" for more workers
+	$(COMPOSE) up --detach $(SCALE)
+	@echo "Gallery              http://$$($(COMPOSE) port web 4000)"
+	@echo "RabbitMQ management  http://$$($(COMPOSE) port rabbitmq 15672)  (user fineshyt; its password: $(COMPOSE) exec rabbitmq cat /run/fineshyt/broker/password)"
+
+compose-down:             ## stop everything; the archive stays in its volumes
+	$(COMPOSE) down
+
+compose-logs:             ## follow what every service says
+	$(COMPOSE) logs --follow --tail=100
+
+compose-export:           ## make compose-export TARGET=DIR
+	@test -n "$(TARGET)" || { echo "Say where to: make compose-export TARGET=/path/to/folder" >&2; exit 2; }
+	mkdir -p "$(TARGET)"
+	$(COMPOSE) run --rm --no-deps -v "$(abspath $(TARGET)):/export" web fineshyt export --target /export
+
+compose-test: setup-test  ## really: build, start, import, scale, kill a worker, export, take down
+	COMPOSE_TEST=1 COMPOSE="$(COMPOSE)" .venv/bin/python -m pytest -v -s tests/deploy/test_compose_runs.py
+
+reset:                    ## removes the containers and every volume: your ratings too. Asks first
+	@COMPOSE="$(COMPOSE)" scripts/compose-reset
