@@ -28,6 +28,7 @@ __all__ = [
     "default_encoder",
     "load",
     "split_clip_name",
+    "words_at_hand",
 ]
 
 
@@ -62,3 +63,17 @@ def default_encoder(setting: str, model_name: str, pretrained: str) -> str:
 
     at_hand = weights_available(model_name, pretrained) or can_be_fetched(model_name, pretrained)
     return clip_name(model_name, pretrained) if at_hand else BUNDLED
+
+
+def words_at_hand(setting: str, model_name: str, pretrained: str) -> str | None:
+    """The encoder that the settings name, if it has a text tower and its weights are on this machine.
+
+    Nothing is fetched. Settings as for `default_encoder`.
+    """
+    if setting in (BUNDLED, "bundled"):
+        return None
+    from domain.embedding.weights import weights_available
+
+    name = clip_name(model_name, pretrained) if setting in ("auto", "clip") else setting
+    model, weights = split_clip_name(name)
+    return name if weights == RANDOM or weights_available(model, weights) else None

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from domain import embedding
-from domain.embedding import BUNDLED, Encoder, burst_threshold, clip_name, default_encoder, load, split_clip_name
+from domain.embedding import (
+    BUNDLED,
+    Encoder,
+    burst_threshold,
+    clip_name,
+    default_encoder,
+    load,
+    split_clip_name,
+    words_at_hand,
+)
 from domain.embedding.previews import Framing, prepare_preview
 from domain.errors import PermanentError, UnavailableError
 from tests.previews import make_previews
@@ -319,6 +328,22 @@ def test_a_setting_decides_the_first_start(empty_caches: Path) -> None:
     assert default_encoder("bundled", *REFERENCE) == BUNDLED
     assert default_encoder("clip", *REFERENCE) == "ViT-L-14/laion2b_s32b_b82k"
     assert default_encoder("ViT-B-32/openai", *REFERENCE) == "ViT-B-32/openai"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("bundled", None),
+        (BUNDLED, None),
+        ("auto", None),  # its weights would have to be fetched
+        ("clip", None),
+        ("ViT-S-32-alt/random", "ViT-S-32-alt/random"),
+    ],
+)
+def test_words_at_hand_are_those_of_weights_that_are_here(
+    empty_caches: Path, setting: str, expected: str | None
+) -> None:
+    assert words_at_hand(setting, *REFERENCE) == expected
 
 
 @pytest.fixture

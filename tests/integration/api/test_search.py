@@ -183,7 +183,7 @@ async def test_ids_that_are_none_are_refused(client: httpx.AsyncClient, wrong: s
 @pytest.fixture
 def text_server(settings: Settings, amqp_url: str) -> Iterator[Settings]:
     """A text consumer behind a real broker; yields settings that reach both."""
-    ours = settings.model_copy(update={"amqp_url": SecretStr(amqp_url), "clip_device": "cpu"})
+    ours = settings.model_copy(update={"amqp_url": SecretStr(amqp_url), "clip_device": "cpu", "encoder": TINY})
     server = TextServer(ours)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -207,11 +207,9 @@ async def worded(text_server: Settings) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(text_server)
     async with LifespanManager(app, startup_timeout=20) as manager:
         tower: TextTower = app.state.context.text_tower
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("web.text_search._TIMEOUT_S", 150.0)
-            async with asyncio.timeout(200):
-                while not await _answers(tower):
-                    await asyncio.sleep(0.1)
+        async with asyncio.timeout(200):
+            while not await _answers(tower):
+                await asyncio.sleep(0.1)
         transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:4000") as client:
             yield client
