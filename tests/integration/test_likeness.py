@@ -251,6 +251,8 @@ async def test_the_command_builds_the_index(large: Large, archive_url: str) -> N
     runner = CliRunner(env={"DATABASE_URL": archive_url})
     done = await asyncio.to_thread(runner.invoke, app, ["search", "index", "--json"])
     state = await asyncio.to_thread(runner.invoke, app, ["search", "status", "--json"])
+    said = await asyncio.to_thread(runner.invoke, app, ["search", "status"])
 
     assert (built := json.loads(done.stdout)["vectors"]) >= PHOTOS
     assert {k: json.loads(state.stdout)[k] for k in ("indexed", "unindexed")} == {"indexed": built, "unindexed": 0}
+    assert said.stdout == f"e: {built:,} photographs in the index, 0 outside.\n"
