@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.base import Stage
 from contracts.settings import Settings
-from web import counters, jobs, scoring
+from web import counters, jobs, missing_previews, scoring
 from web.database import Connection
 from web.leftovers import remove_leftovers
 from web.tags import write_effective_tags
@@ -19,7 +19,7 @@ _FOLLOWERS: tuple[Stage, ...] = ("curate", "embed")
 
 
 async def reconcile(connection: Connection, settings: Settings | None = None) -> dict[str, int]:
-    """Returns how much was mended, by kind. With settings, orphaned files among the derivatives go too."""
+    """Returns how much was mended, by kind. With settings, missing previews are made anew and orphaned ones go."""
     mended = {
         "claims_due_again": await _claims(connection),
         "convert_due": await _missing_convert(connection),
@@ -34,6 +34,7 @@ async def reconcile(connection: Connection, settings: Settings | None = None) ->
         await jobs.request_single(connection, "taste")
         await scoring.request_scoring(connection)
     if settings is not None:
+        mended["previews_due"] = await missing_previews.convert_again(connection, settings)
         mended["leftovers_removed"] = await remove_leftovers(connection, settings)
     return mended
 

@@ -24,7 +24,7 @@ def _run(*arguments: str) -> Result:
         ("retry-failed",), ("reconcile",), ("backfill", "embed"), ("encoder", "list"), ("dead-letters", "list"),
         ("trace", "1"), ("doctor",), ("down",), ("xmp", "status"), ("xmp", "write", "--to", "out"), ("xmp", "read"),
         ("xmp", "allow", "1", "sidecar"), ("import-ratings", "mine.lrcat"), ("roots", "watch", "1"),
-        ("roots", "unwatch", "1"), ("search", "index"), ("search", "status"),
+        ("roots", "unwatch", "1"), ("backup",), ("search", "index"), ("search", "status"),
     ],
 )  # fmt: skip
 def test_without_a_running_fineshyt_a_command_says_so_and_exits_with_2(
