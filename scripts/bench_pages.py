@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Page
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.browser.conftest import command, launched
+from running_archive import running_archive
+
+from tests.browser.conftest import launched
 from tests.browser.scrolling import SCROLL
-from web.native.ports import free_port
 
 LOADS = 9
 SCROLLED_S = 10
@@ -75,19 +74,8 @@ async def _open(page: Page, url: str) -> None:
 
 
 def rows(photos: int) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as folder:
-        home, library = Path(folder) / "home", Path(folder) / "library"
-        library.mkdir()
-        started = command(
-            home, "up", "--detach", "--no-browser", f"--port={free_port()}", "--json",
-            PHOTO_LIBRARY=str(library), FREE_DISK_GB="0", FINESHYT_ENCODER="bundled", LLM_BASE_URL="http://127.0.0.1:9/v1/",
-        )  # fmt: skip
-        try:
-            script = Path(__file__).with_name("make_archive.py")
-            subprocess.run([sys.executable, str(script), str(home), f"--photos={photos}"], check=True)
-            found = asyncio.run(_measure(json.loads(started.splitlines()[-1])["url"]))
-        finally:
-            command(home, "down")
+    with running_archive(photos) as (_, url):
+        found = asyncio.run(_measure(url))
     return [
         {"name": "gallery: first contentful paint", "figure": found["paint"], "limit": 500, "unit": "ms at most"},
         {"name": "gallery: weight without pictures", "figure": found["weight"], "limit": 150, "unit": "kB at most"},

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,13 +17,14 @@ from typing import Any
 import httpx
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from running_archive import running_archive
+
 from domain import taste
-from tests.browser.conftest import command
 from web.database import connect
 from web.native.home import Home
-from web.native.ports import free_port
 
 LIMITS_S = {10_000: 1.0, 100_000: 5.0}
 RATINGS = 2_000
@@ -50,19 +48,8 @@ def learning() -> float:
 
 def press_to_score(photos: int) -> float:
     """Median seconds from the request that rates to the last score."""
-    with tempfile.TemporaryDirectory() as folder:
-        home, library = Path(folder) / "home", Path(folder) / "library"
-        library.mkdir()
-        started = command(
-            home, "up", "--detach", "--no-browser", f"--port={free_port()}", "--json",
-            PHOTO_LIBRARY=str(library), FREE_DISK_GB="0", FINESHYT_ENCODER="bundled", LLM_BASE_URL="http://127.0.0.1:9/v1/",
-        )  # fmt: skip
-        try:
-            script = Path(__file__).with_name("make_archive.py")
-            subprocess.run([sys.executable, str(script), str(home), f"--photos={photos}"], check=True)
-            took = asyncio.run(_presses(Home(home), json.loads(started.splitlines()[-1])["url"]))
-        finally:
-            command(home, "down")
+    with running_archive(photos) as (home, url):
+        took = asyncio.run(_presses(home, url))
     print(f"{photos:,} photographs: {', '.join(f'{t:.2f}' for t in took)} s", file=sys.stderr)
     return statistics.median(took)
 
