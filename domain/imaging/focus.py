@@ -23,7 +23,7 @@ BRIGHTNESS_BINS = 6
 GRID_EDGE = 24
 BORDER_RANGE = 6
 """Grey levels within which a whole row or column counts as a border."""
-REPEATABILITY = 0.1
+REPEATABILITY = 0.06
 """Relative scatter of a single place from where cells happen to fall on the subject: measured on moved frames."""
 
 
