@@ -28,10 +28,11 @@ from pydantic import BaseModel, ValidationError
 from consumers.errors import failure_of
 from consumers.in_hand import InHand, Work
 from consumers.stage import StageWorker
+from consumers.tally import Tally
 from contracts import topology
 from contracts.claims import ClaimCheck
 from contracts.reports import WorkerReport
-from contracts.results import Failure, Result
+from contracts.results import Failure, FailureKind, Result
 from contracts.settings import Settings
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class Runner:
         self._inbox: deque[Callable[[], None]] = deque()
         self._busy = 0
         self._done = 0
+        self._tally = Tally()
         self._stop = threading.Event()
         self._connection: Any = None
         self._channel: Any = None
@@ -208,6 +210,10 @@ class Runner:
             structlog.contextvars.bind_contextvars(
                 stage=only.stage, claim_id=only.claim_id, photo_id=only.photo_id, attempt=only.attempt
             )
+        else:  # whatever the batch logs concerns one of these
+            structlog.contextvars.bind_contextvars(
+                stage=self._worker.name, claim_ids=[c.claim_id for c in claims], photo_ids=[c.photo_id for c in claims]
+            )
         try:
             for claim, outcome in self._worker.run(claims):
                 self._answer(claim, outcome, time.monotonic() - start)
@@ -220,19 +226,24 @@ class Runner:
 
     def _answer(self, claim: ClaimCheck, outcome: BaseModel | BaseException, seconds: float) -> None:
         answer: Result | Failure
+        failed: FailureKind | None = None
         if isinstance(outcome, BaseException):
             answer = failure = failure_of(claim, outcome, self._name, seconds)
-            log.warning("claim_failed", claim_id=claim.claim_id, photo_id=claim.photo_id, attempt=claim.attempt,
-                        kind=failure.failure, sentence=failure.sentence)  # fmt: skip
+            failed = failure.failure
+            log.warning("claim_failed", stage=claim.stage, claim_id=claim.claim_id, photo_id=claim.photo_id,
+                        attempt=claim.attempt, kind=failure.failure, sentence=failure.sentence)  # fmt: skip
         else:
             answer = Result(
                 claim_id=claim.claim_id, stage=claim.stage, subject_id=claim.subject_id, photo_id=claim.photo_id,
                 generation=claim.generation, attempt=claim.attempt, worker=self._name, seconds=seconds,
                 payload=outcome.model_dump(mode="json"),
             )  # fmt: skip
+            log.debug("claim_done", stage=claim.stage, claim_id=claim.claim_id, photo_id=claim.photo_id,
+                      attempt=claim.attempt, seconds=round(seconds, 3))  # fmt: skip
         body = answer.to_bytes()  # here, so that what cannot be written counts as this claim's bug
 
         def finished() -> None:
+            self._tally.add(claim.stage, seconds, failed)
             work = self._in_hand.find(claim.claim_id)
             if work is not None:
                 work.running, work.answer = False, body
@@ -284,7 +295,8 @@ class Runner:
         report = WorkerReport(
             worker=self._name, stage=self._worker.name, host=socket.gethostname(), pid=os.getpid(),
             slots=self._worker.slots, in_hand=self._in_hand.reported(), encoder=self._worker.encoder,
-            memory_mb=self._memory_mb(), done=self._done, stopping=stopping,
+            memory_mb=self._memory_mb(), done=self._done, stopping=stopping, up_s=self._tally.age_s,
+            tallies=self._tally.by_stage(),
         )  # fmt: skip
         self._channel.basic_publish(topology.REPORTS, "", report.to_bytes())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from contracts.base import STAGES
@@ -9,6 +10,7 @@ from contracts.events import Event
 from web import events
 from web.database import Connection
 from web.errors import RequestError
+from web.jobs import PRIORITIES
 
 FIRST_PROBE_S = 20.0
 LONGEST_PROBE_S = 600.0
@@ -79,6 +81,23 @@ async def close_breakers(connection: Connection, names: set[str]) -> list[str]:
             [row["name"] for row in rows],
         )
     return [row["name"] for row in rows]
+
+
+_OLDEST = """
+SELECT s.name, min(o.available_at) AS since FROM stages s CROSS JOIN unnest($1::smallint[]) p (priority)
+CROSS JOIN LATERAL (
+    SELECT available_at FROM jobs WHERE stage = s.name AND status = 'due' AND priority = p.priority
+    ORDER BY available_at LIMIT 1
+) o WHERE o.available_at <= now() GROUP BY s.name
+"""
+
+
+async def oldest_due(connection: Connection) -> dict[str, datetime]:
+    """Since when the oldest job of a stage waits for its turn; stages where none does are left out.
+
+    One look into the index for each priority, however many wait. What is put off until later does not wait.
+    """
+    return {row["name"]: row["since"] for row in await connection.fetch(_OLDEST, list(PRIORITIES))}
 
 
 def is_paused(row: Any) -> bool:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from contracts.base import STAGES
 from web import counters, imports
 from web.database import Connection
-from web.stages import is_paused, next_probe, pause_reason, paused_by
+from web.stages import is_paused, next_probe, oldest_due, pause_reason, paused_by
 
 
 async def status(connection: Connection, running: Mapping[str, int]) -> dict[str, Any]:
     """`running`: claims in the consumers' hands by stage, from their reports."""
     counted = await counters.counts(connection)
     rows = {row["name"]: row for row in await connection.fetch("SELECT * FROM stages")}
+    waiting = await oldest_due(connection)
     return {
         "photos": await _photos(counted),
-        "stages": {name: _stage(name, counted, rows[name], running.get(name, 0)) for name in STAGES},
+        "stages": {
+            name: _stage(name, counted, rows[name], running.get(name, 0)) | {"oldest_due": _iso(waiting.get(name))}
+            for name in STAGES
+        },
         "imports": await imports.recent_imports(connection),
         "encoder": await _encoder(connection),
         "taste": await _taste(connection),
     }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
 
 
 async def _photos(counted: dict[str, dict[str, int]]) -> dict[str, int]:

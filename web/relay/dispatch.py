@@ -110,6 +110,9 @@ class Dispatcher:
             await self._connection.execute(
                 _QUEUED, stage, [c.subject_id for c in built.claims], [c.claim_id for c in built.claims]
             )
+            for claim in built.claims:
+                log.debug("claim_published", stage=stage, claim_id=claim.claim_id, photo_id=claim.photo_id,
+                          generation=claim.generation, attempt=claim.attempt)  # fmt: skip
             return len(rows)
 
     def _lowest_priority(self, stage: Stage) -> int:

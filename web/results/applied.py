@@ -35,6 +35,8 @@ class Applied:
     events: list[Event] = field(default_factory=list)
     log_ids: list[int] = field(default_factory=list)
     unlink_after: list[Path] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    """Claims whose answer counted; what is not among them was late or came twice."""
     dropped: int = 0
 
     def touch(self, stage: Stage, photo_ids: set[int]) -> None:

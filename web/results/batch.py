@@ -54,6 +54,7 @@ async def apply_batch(connection: Connection, settings: Settings, answers: Seque
         for stage, items in _by_stage(matched).items():
             await _APPLY[stage](connection, settings, items, applied)
         await failures.apply(connection, settings, [a for a in answers if isinstance(a, Failure)], applied)
+        applied.taken |= {item.result.claim_id for item in matched}
         await _finish(connection, applied, {item.result.stage for item in matched})
     dropped = len(results) - len(matched)
     applied.dropped = dropped

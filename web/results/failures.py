@@ -39,6 +39,7 @@ async def apply(connection: Connection, settings: Settings, failures: Sequence[F
         )  # fmt: skip
         if row is None or row["attempts"] != failure.attempt - 1:
             continue
+        applied.taken.add(failure.claim_id)
         if failure.failure == "unavailable":
             await _put_off(connection, failure, applied)
         elif failure.failure in ("permanent", "poison") or failure.attempt >= settings.max_attempts:

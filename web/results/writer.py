@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import asyncpg
@@ -145,6 +146,8 @@ class Writer:
             return
         for path in applied.unlink_after:
             await asyncio.to_thread(_remove, path)
+        for delivery in deliveries:
+            log.debug("answer_applied", **_about(delivery), counted=delivery.answer.claim_id in applied.taken)
         log.debug("batch_applied", answers=len(deliveries), dropped=applied.dropped)
 
     async def _commit(self, answers: Sequence[Result | Failure]) -> Applied:
@@ -169,14 +172,23 @@ class Writer:
 
     async def _give_up(self, channel: BulkChannel, delivery: Delivery, error: Exception) -> None:
         """An answer that cannot be applied: parked, and its job fails with a reason instead of waiting for ever."""
-        log.exception("answer_not_applied", stage=delivery.answer.stage, subject_id=delivery.answer.subject_id)
+        log.exception("answer_not_applied", **_about(delivery), subject_id=delivery.answer.subject_id)
         await park(channel, delivery.message, f"not applied: {type(error).__name__}: {error}")
         if isinstance(delivery.answer, Result):
             failure = _not_applied(delivery.answer, error)
             try:
                 await self._commit([failure])
             except Exception:
-                log.exception("failure_not_applied", subject_id=failure.subject_id)
+                log.exception("failure_not_applied", **_about(delivery), subject_id=failure.subject_id)
+
+
+def _about(delivery: Delivery) -> dict[str, Any]:
+    """What a log line says of an answer, so that its claim can be followed from process to process."""
+    answer = delivery.answer
+    return {
+        "stage": answer.stage, "claim_id": answer.claim_id, "photo_id": answer.photo_id, "kind": answer.kind,
+        "attempt": answer.attempt,
+    }  # fmt: skip
 
 
 async def _declare(settings: Settings) -> None:
