@@ -41,7 +41,7 @@ async def listed(settings: Settings) -> list[dict[str, Any]]:
     return found
 
 
-async def requeue(settings: Settings) -> int:
+async def replay(settings: Settings) -> int:
     """Publishes each message to the queue it came from and waits for the confirm before it is taken out."""
     sent = 0
     async with _parked(settings) as (channel, queue):
@@ -56,6 +56,14 @@ async def requeue(settings: Settings) -> int:
             await message.ack()
             sent += 1
     return sent
+
+
+async def dead(settings: Settings) -> int:
+    """Messages in the queue `dead`. Only where the results writer is away do they wait: it takes them as they come."""
+    broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
+    async with broker:
+        declared = await (await broker.channel()).declare_queue(topology.DEAD_QUEUE, passive=True)
+        return int(declared.declaration_result.message_count or 0)
 
 
 async def discard(settings: Settings) -> int:

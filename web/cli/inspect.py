@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from contracts.settings import Settings
     from web.doctor import Finding
 
-letters = typer.Typer(help="Messages that were set aside: parked (not understood) and dead.", no_args_is_help=True)
+_T = TypeVar("_T")
+letters = typer.Typer(help="Messages that were set aside because they were not understood.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -94,41 +97,64 @@ async def _examined(settings: Settings, mend: bool) -> tuple[list[Finding], int,
 
 @letters.command("list")
 def list_letters(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """What waits in the queues `parked` and `dead`, and why; nothing is taken out."""
+    """What could not be understood, where it came from, and why; nothing is taken out."""
 
-    async def work(reached: Reached) -> list[dict[str, Any]]:
+    async def work(reached: Reached) -> tuple[list[dict[str, Any]], int]:
         from web import dead_letters
 
-        return await dead_letters.listed(reached.settings)
+        return await dead_letters.listed(reached.settings), await dead_letters.dead(reached.settings)
 
-    found = with_archive(home, work)
+    found, dead = _with_broker(home, work)
     if as_json:
         print_json(found)
         return
     for letter in found:
         typer.echo(f"from {letter['from'] or '?'}: {letter['reason']}\n    {letter['body']}")
     typer.echo(f"{len(found)} set aside.")
+    if dead:
+        typer.echo(f"{dead} claims killed their workers; the results writer turns them into failures when it runs.")
 
 
-@letters.command()
-def requeue(home: HomeOption = None) -> None:
-    """Send every parked message back to the queue it came from."""
+def replay(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Send every message that was set aside back to the queue it came from."""
 
     async def work(reached: Reached) -> int:
         from web import dead_letters
 
-        return await dead_letters.requeue(reached.settings)
+        return await dead_letters.replay(reached.settings)
 
-    typer.echo(f"{with_archive(home, work)} messages sent again.")
+    sent = _with_broker(home, work)
+    print_json({"replayed": sent}) if as_json else typer.echo(f"{sent} messages sent again.")
+
+
+letters.command("replay")(replay)
+letters.command("requeue", hidden=True)(replay)
 
 
 @letters.command()
-def discard(home: HomeOption = None) -> None:
-    """Throw every parked message away. Their work is still known to the database; see `fineshyt reconcile`."""
+def discard(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Throw every message that was set aside away. The work is still known to the database: `fineshyt reconcile`."""
 
     async def work(reached: Reached) -> int:
         from web import dead_letters
 
         return await dead_letters.discard(reached.settings)
 
-    typer.echo(f"{with_archive(home, work)} messages thrown away.")
+    gone = _with_broker(home, work)
+    print_json({"discarded": gone}) if as_json else typer.echo(f"{gone} messages thrown away.")
+
+
+def _with_broker(home: Path | None, work: Callable[[Reached], Coroutine[Any, Any, _T]]) -> _T:
+    """Exit 1 with a sentence where the broker is away, or has no such queue for a message any more."""
+    import aio_pika
+
+    try:
+        return with_archive(home, work)
+    except (aio_pika.exceptions.PublishError, aio_pika.exceptions.DeliveryError) as error:
+        typer.echo(
+            "A message came from a queue that is no longer there. It stays; discard it to be rid of it.", err=True
+        )
+        raise typer.Exit(1) from error
+    except aio_pika.exceptions.AMQPException as error:
+        typer.echo(f"RabbitMQ cannot be asked: {error}", err=True)
+        raise typer.Exit(1) from error
