@@ -94,12 +94,13 @@ def _of_status(error: Any, filename: str, where: str, model: str, api_key: str) 
 
 
 def _of_connection(error: Any, where: str) -> DomainError:
-    import httpx
     import openai
 
     causes = list(_causes(error))
     known: dict[str, Any] = {"op": "curate", "detail": "; ".join(type(c).__name__ for c in causes)}
-    slow = isinstance(error, openai.APITimeoutError) and not any(isinstance(c, httpx.ConnectTimeout) for c in causes)
+    # By name: the HTTP library is the client's own choice, and has changed before.
+    unconnected = any(type(c).__name__ == "ConnectTimeout" for c in causes)
+    slow = isinstance(error, openai.APITimeoutError) and not unconnected
     if slow:
         return TransientError(f"{_capital(where)} took too long to answer; it will be asked again.", **known)
     return UnavailableError(f"Waiting for {where}: {_why_unreachable(causes)}.", **known)

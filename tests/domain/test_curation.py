@@ -204,6 +204,17 @@ def test_a_refused_connection_says_so(preview: Path) -> None:
     assert not caught.value.needs_person
 
 
+def test_a_host_that_takes_no_connection_is_waited_for_at_no_photographs_cost(preview: Path) -> None:
+    """Switched off, or behind a firewall: nothing refuses, the connection just does not come about."""
+    with socket.socket() as full, socket.socket() as waits:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # one may wait to be accepted; nobody accepts
+        waits.connect(full.getsockname())
+        client = make_client(f"http://127.0.0.1:{full.getsockname()[1]}/v1/", KEY, "llava", "json", timeout_s=0.5)
+        with pytest.raises(UnavailableError, match="it does not answer"):
+            curate(preview, "a.jpg", client)
+
+
 def test_the_key_appears_in_no_message_and_no_log(
     scripted: Scripted, preview: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
