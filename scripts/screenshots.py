@@ -26,7 +26,7 @@ from web.native.ports import free_port
 WIDTHS = {390: 844, 1280: 800, 2560: 1440}
 PLACES = {
     "import": "/", "gallery": "/gallery", "review": "/review?mode=browse&sort=-rating", "projects": "/projects",
-    "bursts": "/bursts", "taste": "/taste", "logs": "/logs", "failed": "/gallery?filter=failed",
+    "bursts": "/bursts", "duplicates": "/duplicates", "taste": "/taste", "logs": "/logs", "failed": "/gallery?filter=failed",
 }  # fmt: skip
 QUALITY = 82
 RATED = 15
@@ -63,6 +63,9 @@ async def _take(url: str, folder: Path) -> None:
                     await page.goto(url + path)
                     await _keep(page, folder / f"{name}-{width}-{scheme}.webp")
                     if name == "review":
+                        await page.keyboard.press("w")
+                        await _keep(page, folder / f"why-{width}-{scheme}.webp")
+                        await page.keyboard.press("Escape")
                         await page.keyboard.press("c")
                         await _keep(page, folder / f"compare-{width}-{scheme}.webp")
                 await context.close()
