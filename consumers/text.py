@@ -24,6 +24,8 @@ from domain.errors import DomainError
 
 log = structlog.get_logger()
 _LONGEST_DELAY_S = 10.0
+_THREADS = 1
+"""Unless the settings say otherwise. A query is small: threads that wait for each other on a busy machine cost more."""
 
 
 class TextServer:
@@ -92,8 +94,8 @@ class TextServer:
 
     def _encode(self, query: TextQuery) -> bytes:
         if self.encoder != query.encoder:
-            settings = self._settings
-            self._encoder = embedding.load(query.encoder, settings.clip_device, settings.torch_threads, "text")
+            threads = self._settings.torch_threads or _THREADS
+            self._encoder = embedding.load(query.encoder, self._settings.clip_device, threads, "text")
         vector: bytes = self._encoder.encode_texts([query.text])[0].astype("<f2").tobytes()
         return vector
 

@@ -27,7 +27,7 @@ async def server(
 ) -> AsyncIterator[TextServer]:
     """It has just begun to read its queue. Its parameter: the setting of the encoder, `bundled` unless it is said."""
     encoder = getattr(request, "param", "bundled")
-    server = TextServer(settings.model_copy(update={"encoder": encoder, "clip_device": "cpu"}))
+    server = TextServer(settings.model_copy(update={"encoder": encoder, "clip_device": "cpu", "torch_threads": 2}))
     thread = threading.Thread(target=server.run)
     thread.start()
     await asyncio.to_thread(until, lambda: _consumers(broker) == 1, "the text consumer reads its queue", 120)

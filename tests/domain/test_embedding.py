@@ -239,6 +239,19 @@ def test_the_text_tower_encodes_words() -> None:
     assert vectors[0] @ vectors[1] < 0.999
 
 
+@pytest.mark.parametrize("texts", [["a dog"], ["a dog in the snow", "an empty street at night", ""], ["dog " * 200]])
+def test_padding_that_is_left_out_changes_nothing(texts: list[str]) -> None:
+    import torch
+
+    words: Any = load(TINY, "cpu", threads=2, tower="text")
+
+    shorter = words.encode_texts(texts)
+
+    with torch.inference_mode():
+        whole = words.model.encode_text(words.tokenizer(texts), normalize=True).numpy()
+    assert np.abs(shorter - whole).max() < 1e-5
+
+
 def test_an_encoder_without_words_says_so(bundled: Encoder, clip: Encoder) -> None:
     assert not bundled.has_text
     for encoder in (bundled, clip):

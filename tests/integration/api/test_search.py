@@ -183,7 +183,9 @@ async def test_ids_that_are_none_are_refused(client: httpx.AsyncClient, wrong: s
 @pytest.fixture
 def text_server(settings: Settings, amqp_url: str) -> Iterator[Settings]:
     """A text consumer behind a real broker; yields settings that reach both."""
-    ours = settings.model_copy(update={"amqp_url": SecretStr(amqp_url), "clip_device": "cpu", "encoder": TINY})
+    ours = settings.model_copy(
+        update={"amqp_url": SecretStr(amqp_url), "clip_device": "cpu", "torch_threads": 2, "encoder": TINY}
+    )
     server = TextServer(ours)
     thread = threading.Thread(target=server.run)
     thread.start()
