@@ -4,8 +4,8 @@ TORCH ?= cpu
 export TORCH
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-.PHONY: run setup setup-test test test-full lint bench screenshots export clean
-.PHONY: compose compose-init compose-build compose-up compose-down compose-logs compose-test compose-export reset
+.PHONY: run setup setup-test test test-full lint bench screenshots export backup restore clean
+.PHONY: compose compose-init compose-build compose-up compose-down compose-logs compose-test compose-export compose-backup reset
 
 run: setup                ## set up, start everything, open the gallery
 	.venv/bin/fineshyt up
@@ -39,6 +39,13 @@ export: setup             ## make export TARGET=DIR
 	@test -n "$(TARGET)" || { echo "Say where to: make export TARGET=/path/to/folder" >&2; exit 2; }
 	.venv/bin/fineshyt export --target "$(TARGET)"
 
+backup: setup             ## make backup [TARGET=DIR] [KEEP=N]: one proved file of stars, scores and history
+	.venv/bin/fineshyt backup $(if $(TARGET),--to "$(TARGET)") $(if $(KEEP),--keep $(KEEP))
+
+restore: setup            ## make restore FILE=BACKUP; never over an archive that has photographs
+	@test -n "$(FILE)" || { echo "Say which: make restore FILE=/path/to/fineshyt-....zip" >&2; exit 2; }
+	.venv/bin/fineshyt restore "$(FILE)"
+
 clean:                    ## removes what set-up made; the home with your archive stays
 	rm -rf .venv .runtime build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
@@ -67,6 +74,11 @@ compose-export:           ## make compose-export TARGET=DIR
 	@test -n "$(TARGET)" || { echo "Say where to: make compose-export TARGET=/path/to/folder" >&2; exit 2; }
 	mkdir -p "$(TARGET)"
 	$(COMPOSE) run --rm --no-deps -v "$(abspath $(TARGET)):/export" web fineshyt export --target /export
+
+compose-backup:           ## make compose-backup TARGET=DIR
+	@test -n "$(TARGET)" || { echo "Say where to: make compose-backup TARGET=/path/to/folder" >&2; exit 2; }
+	mkdir -p "$(TARGET)"
+	$(COMPOSE) run --rm --no-deps -v "$(abspath $(TARGET)):/backups" web fineshyt backup --to /backups
 
 compose-test: setup-test  ## really: build, start, import, scale, kill a worker, export, take down
 	COMPOSE_TEST=1 COMPOSE="$(COMPOSE)" .venv/bin/python -m pytest -v -s tests/deploy/test_compose_runs.py
