@@ -26,7 +26,8 @@ from web.native.ports import free_port
 WIDTHS = {390: 844, 1280: 800, 2560: 1440}
 PLACES = {
     "import": "/", "gallery": "/gallery", "review": "/review?mode=browse&sort=-rating", "projects": "/projects",
-    "bursts": "/bursts", "duplicates": "/duplicates", "taste": "/taste", "logs": "/logs", "failed": "/gallery?filter=failed",
+    "bursts": "/bursts", "duplicates": "/duplicates", "taste": "/taste", "logs": "/logs",
+    "failed": "/gallery?filter=failed",
 }  # fmt: skip
 QUALITY = 82
 RATED = 15
