@@ -126,6 +126,18 @@ async def test_more_like_this_from_the_loupe(embedded: Site, page: Page) -> None
     await expect(page.locator(".card").first).to_have_attribute("data-id", str(shown))
 
 
+async def test_the_buttons_of_the_loupe_stand_in_one_row_beside_a_long_name(embedded: Site, page: Page) -> None:
+    for width, rows in ((1101, 1), (1280, 1), (2560, 1), (390, 2)):
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.goto(f"{embedded.url}/review?{embedded.query(mode='browse')}")
+        await expect(page.locator("#figure img")).to_be_visible()
+        await page.locator("#name").evaluate("name => { name.textContent = 'DSC_20240517_4711_harbour.tif'.repeat(4) }")
+
+        tops = "buttons => [...new Set(buttons.map((button) => Math.round(button.getBoundingClientRect().top)))].length"
+        assert await page.locator(".deeds button").evaluate_all(tops) <= rows, width
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
 async def test_a_search_with_all_its_parts_bars_nobody(embedded: Site, page: Page) -> None:
     one, two = (photo["id"] for photo in embedded.photos()[:2])
     await page.goto(f"{embedded.url}/gallery?like={one}&unlike={two}&minus=people&toward=sharper")
