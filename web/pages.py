@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.templating import Jinja2Templates
 
+from contracts.settings import Settings
 from web import assets, scoring
-from web.context import Db
+from web.context import Db, Here
 from web.database import Connection
 from web.live import newest_id
 
@@ -28,13 +30,22 @@ PLACES = (
 """(template and module, title, path) of every place, in the order of the masthead."""
 
 
-async def _page(request: Request, connection: Connection, name: str) -> Response:
+def management_page(settings: Settings) -> str | None:
+    """Where a person sees RabbitMQ, without the credentials that the setting may carry."""
+    address = urlsplit(settings.management_url.get_secret_value())
+    if address.scheme not in ("http", "https") or not address.hostname:
+        return None
+    return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path or "/", "", ""))
+
+
+async def _page(request: Request, connection: Connection, name: str, settings: Settings) -> Response:
     """`cursor`: what happens after this page was made reaches it over /events."""
     told = {
         "page": name,
         "cursor": await newest_id(connection),
         "tentative": await scoring.is_tentative(connection),
         "places": PLACES,
+        "management": management_page(settings),
         "static": assets.address(),
         "modules": assets.modules(f"pages/{name}.js"),
     }
@@ -43,9 +54,9 @@ async def _page(request: Request, connection: Connection, name: str) -> Response
     return response
 
 
-def _place(name: str) -> Callable[[Request, Db], Awaitable[Response]]:
-    async def shown(request: Request, db: Db) -> Response:
-        return await _page(request, db, name)
+def _place(name: str) -> Callable[[Request, Db, Here], Awaitable[Response]]:
+    async def shown(request: Request, db: Db, here: Here) -> Response:
+        return await _page(request, db, name, here.settings)
 
     return shown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -80,6 +81,23 @@ async def test_everything_that_failed_is_tried_again_from_the_first_page(importe
     await page.get_by_role("button", name="Retry all").click()
 
     await expect(page.locator(".toast")).to_contain_text("again.")
+
+
+async def test_the_first_page_shows_how_long_work_waits_and_leads_to_the_queues(imported: Site, page: Page) -> None:
+    make_photographs(imported.library / "waiting", 2, seed=731)
+    imported.api("POST", "/api/stages/convert/pause")
+    imported.api("POST", "/api/imports", json={"path": str(imported.library / "waiting"), "sample": "all"})
+    await page.goto(imported.url)
+
+    oldest = page.locator("tr[data-stage=convert] .oldest")
+    await expect(oldest).to_have_text(re.compile(r"^\d+ s$"))
+    first = await oldest.text_content()
+    await expect(oldest).not_to_have_text(first or "", timeout=5_000)
+    link = page.get_by_role("link", name="management page")
+    address = await link.get_attribute("href") or ""
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address), "no password in a page"
+    assert "RabbitMQ Management" in httpx.get(address).text
+    imported.api("POST", "/api/stages/convert/resume")
 
 
 async def test_a_stage_is_paused_and_resumed(site: Site, page: Page) -> None:

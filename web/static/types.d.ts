@@ -100,6 +100,7 @@ interface StageState {
   reason: string | null;
   until: string | null;
   paused_by: string | null;
+  oldest_due: string | null;
 }
 
 interface ImportState {

@@ -1,4 +1,4 @@
-// The stages at work: counts, rate over the last half minute, time left, why one waits, pause and resume.
+// The stages at work: counts, age of the oldest, rate over the last half minute, time left, why one waits, pause and resume.
 import { post } from "../core/api.js";
 import { button, count, el } from "../core/dom.js";
 import { complain, toast } from "./toast.js";
@@ -23,6 +23,11 @@ export function rate(name, done) {
 export function lasting(seconds) {
   if (seconds < 90) return `${Math.ceil(seconds)} s`;
   return seconds < 5400 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
+}
+
+/** How long the first in line has waited for its turn. @param {StageState} stage */
+function age(stage) {
+  return stage.oldest_due ? lasting(Math.max(0, (Date.now() - new Date(stage.oldest_due).getTime()) / 1000)) : "";
 }
 
 /** @param {StageState} stage @param {number} open @param {number} workers */
@@ -55,7 +60,7 @@ export function showStages(body, progress) {
     const perSecond = rate(name, stage.done + stage.failed);
     const act = stage.paused ? "resume" : "pause";
     return el("tr", { "data-stage": name, class: stage.paused ? "paused" : open ? "working" : null },
-      el("th", { scope: "row", text: name }), el("td", { text: count(stage.due + stage.queued) }), el("td", { text: count(stage.running) }),
+      el("th", { scope: "row", text: name }), el("td", { text: count(stage.due + stage.queued) }), el("td", { class: "oldest", text: age(stage) }), el("td", { text: count(stage.running) }),
       el("td", { text: count(stage.done) }),
       el("td", {}, stage.failed ? el("a", { href: "/gallery?filter=failed", text: count(stage.failed) }) : "0"),
       el("td", { text: perSecond ? `${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s` : "" }),
@@ -66,12 +71,14 @@ export function showStages(body, progress) {
   if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`[data-stage="${focused}"] button`))?.focus({ preventScroll: true });
 }
 
-/** Counts the seconds to the next try down, between two looks of the server. @param {HTMLElement} body */
+/** Counts ages up and the seconds to the next try down, between two looks of the server. @param {HTMLElement} body */
 export function countDown(body) {
   setInterval(() => {
     for (const [name, stage] of Object.entries(latest?.stages ?? {})) {
       const cell = stage.paused && stage.until ? body.querySelector(`[data-stage="${name}"] .state`) : null;
       if (cell) cell.textContent = state(stage, 0, 1);
+      const oldest = body.querySelector(`[data-stage="${name}"] .oldest`);
+      if (oldest) oldest.textContent = age(stage);
     }
   }, 1000);
 }
