@@ -34,8 +34,9 @@ async def reconcile(connection: Connection, settings: Settings | None = None) ->
         await jobs.request_single(connection, "taste")
         await scoring.request_scoring(connection)
     if settings is not None:
-        mended["previews_due"] = await missing_previews.convert_again(connection, settings)
+        # First, while nothing is due: what open work may have written is left alone.
         mended["leftovers_removed"] = await remove_leftovers(connection, settings)
+        mended["previews_due"] = await missing_previews.convert_again(connection, settings)
     return mended
 
 

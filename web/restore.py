@@ -220,6 +220,7 @@ async def restore(connection: Connection, settings: Settings, pack: Pack, told: 
 @asynccontextmanager
 async def _brought_up_to_date(settings: Settings, pack: Pack, told: Told) -> AsyncIterator[Pack]:
     """An older backup as one of this version: restored aside, migrated there, and written once more."""
+    await asyncio.to_thread(settings.home.mkdir, parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="restore-", dir=settings.home) as folder:
         async with scratch_database(settings.database_url.get_secret_value()) as scratch:
             await migrate_async(scratch, pack.revision)
