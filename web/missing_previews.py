@@ -23,13 +23,22 @@ WHERE p.id >= $1 AND p.id < $2 AND p.status = 'ready' AND p.discarded_at IS NULL
 
 
 async def convert_again(connection: Connection, settings: Settings) -> int:
-    """Makes them due for convert; returns how many. Same pixels: vectors, facts and decisions stay as they are."""
+    """Makes them due for convert; returns how many. Same pixels: vectors, facts and decisions stay as they are.
+
+    Work that reads the preview is forgotten meanwhile, or it would fail; convert asks for it again.
+    """
     due = 0
     last = await connection.fetchval("SELECT coalesce(max(id), 0) FROM photos")
     for start in range(0, last + 1, _CHUNK):
         rows = await connection.fetch(_EXPECTED, start, start + _CHUNK)
         lacking = await asyncio.to_thread(_lacking, settings.derivatives_dir, rows)
-        await jobs.make_due(connection, "convert", lacking)
+        async with connection.transaction():
+            await connection.execute(
+                "DELETE FROM jobs WHERE stage IN ('curate', 'embed') AND subject_id = ANY ($1) "
+                "AND status IN ('due', 'queued')",
+                lacking,
+            )
+            await jobs.make_due(connection, "convert", lacking)
         due += len(lacking)
     return due
 

@@ -83,7 +83,10 @@ async def _missing_follower(connection: Connection, stage: Any) -> int:
     rows = await connection.fetch(
         f"""SELECT p.id FROM photos p LEFT JOIN jobs j ON j.stage = $1 AND j.subject_id = p.id
             WHERE p.status = 'ready' AND p.discarded_at IS NULL AND p.derivative_generation IS NOT NULL AND {lacks}
-              AND (j.status IS NULL OR j.status IN ('done', 'cancelled'))""",
+              AND (j.status IS NULL OR j.status IN ('done', 'cancelled'))
+              -- Its preview is being made anew, and convert asks for what follows.
+              AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.stage = 'convert' AND c.subject_id = p.id
+                              AND c.status IN ('due', 'queued'))""",
         stage,
     )
     await jobs.make_due(connection, stage, [row["id"] for row in rows])

@@ -27,7 +27,7 @@ from alembic.util import CommandError
 
 from contracts.events import Event
 from contracts.settings import Settings
-from web import backup, events, jobs
+from web import backup, events, jobs, missing_previews
 from web.archive_tables import Table, archive_tables, continue_counters, empty, has_table, set_triggers
 from web.backup import DERIVATIVES, FORMAT, MANIFEST, Told, copy_out
 from web.database import Connection, connect
@@ -63,6 +63,8 @@ class Restored:
     rows: int
     previews: int
     made_at: str
+    previews_due: int = 0
+    """Photographs whose previews are made anew."""
     roots_missing: tuple[str, ...] = ()
 
 
@@ -210,11 +212,17 @@ async def restore(connection: Connection, settings: Settings, pack: Pack, told: 
     The caller has seen to it that nothing is at work where photographs are replaced (`web.at_rest`).
     """
     if pack.revision == newest_revision():
-        return await _restore(connection, settings, pack, told)
-    async with _brought_up_to_date(settings, pack, told) as renewed:
-        done = await _restore(connection, settings, renewed, told)
+        done = await _restore(connection, settings, pack, told)
+    else:
+        async with _brought_up_to_date(settings, pack, told) as renewed:
+            done = await _restore(connection, settings, renewed, told)
     previews = await asyncio.to_thread(_put_previews, settings.derivatives_dir, pack, told)
-    return replace(done, previews=previews)
+    due = await missing_previews.convert_again(connection, settings)
+    await connection.execute(
+        "UPDATE jobs SET available_at = now() WHERE stage IN ('curate', 'embed', 'render') AND status = 'due'"
+    )
+    await jobs.wake_relay(connection)
+    return replace(done, previews=previews, previews_due=due)
 
 
 @asynccontextmanager
@@ -254,7 +262,6 @@ async def _restore(connection: Connection, settings: Settings, pack: Pack, told:
         raise RequestError(409, "Something is at work on this archive. Stop it, and restore again.") from error
     await connection.execute("ANALYZE")
     await asyncio.to_thread(_remove_previews, settings.derivatives_dir, strange)
-    previews = await asyncio.to_thread(_put_previews, settings.derivatives_dir, pack, told)
     roots = await connection.fetch(
         "SELECT path FROM library_roots WHERE EXISTS (SELECT FROM photos p WHERE p.root_id = id)"
     )
@@ -262,7 +269,7 @@ async def _restore(connection: Connection, settings: Settings, pack: Pack, told:
         photos=await photos_here(connection),
         decisions=await connection.fetchval("SELECT count(*) FROM decisions"),
         rows=sum(table["rows"] for table in pack.tables.values()),
-        previews=previews,
+        previews=0,
         made_at=pack.made_at,
         roots_missing=tuple(row["path"] for row in roots if not Path(row["path"]).is_dir()),
     )
@@ -288,11 +295,13 @@ WHERE (p.pixel_hash, p.derivative_generation) IS DISTINCT FROM (r.pixel_hash, r.
 
 
 async def _settle(connection: Connection) -> None:
-    """What was on its way is due again, under generations that no answer of the archive before can bear."""
+    """What was on its way is due again, under generations that no answer of the archive before can bear. What reads
+    previews waits until they are in place."""
     await connection.execute(
         """UPDATE jobs SET generation = generation + (SELECT highest FROM replaced_jobs),
                status = CASE WHEN status = 'queued' THEN 'due' ELSE status END,
-               available_at = CASE WHEN status IN ('due', 'queued') THEN now() ELSE available_at END,
+               available_at = CASE WHEN status NOT IN ('due', 'queued') THEN available_at
+                   WHEN stage IN ('curate', 'embed', 'render') THEN now() + interval '1 hour' ELSE now() END,
                claim_id = CASE WHEN status = 'queued' THEN NULL ELSE claim_id END,
                queued_at = CASE WHEN status = 'queued' THEN NULL ELSE queued_at END"""
     )

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from contracts.settings import Settings
 from tests.integration.archive import Archive
-from tests.integration.messages import curated, embedded, result
+from tests.integration.messages import converted, curated, embedded, result
 from tests.servers import TestServers
 from web import archive_tables, backup, restore
 from web.app import create_app
@@ -122,7 +122,7 @@ async def test_work_that_was_on_its_way_is_due_again(archive: Archive, elsewhere
     await archive.connection.execute(
         "UPDATE jobs SET status = 'queued', claim_id = gen_random_uuid(), queued_at = now()"
     )
-    path = await _saved(archive, tmp_path)
+    path = await _saved(archive, tmp_path, previews=True)
 
     await restore.restore(elsewhere.connection, elsewhere.settings, restore.opened(path))
 
@@ -130,20 +130,26 @@ async def test_work_that_was_on_its_way_is_due_again(archive: Archive, elsewhere
     assert (job["status"], job["claim_id"], job["generation"]) == ("due", None, 1)
 
 
-async def test_without_previews_reconcile_makes_them_anew_and_embeds_nothing_again(
+async def test_without_previews_they_are_made_anew_before_anything_reads_them(
     archive: Archive, elsewhere: Archive, tmp_path: Path
 ) -> None:
     ids = await _photographs(archive)
+    await archive.connection.execute("UPDATE jobs SET status = 'due' WHERE stage = 'curate'")
     path = await _saved(archive, tmp_path)
-    await restore.restore(elsewhere.connection, elsewhere.settings, restore.opened(path))
     _write_previews(elsewhere, ids[0], 1, "one that outlived the database")
 
+    restored = await restore.restore(elsewhere.connection, elsewhere.settings, restore.opened(path))
     mended = await reconcile(elsewhere.connection, elsewhere.settings)
 
-    assert mended["previews_due"] == 2
+    assert (restored.previews_due, mended["previews_due"]) == (2, 0)
     assert mended["embed_due"] == mended["curate_due"] == 0
-    states = [(await elsewhere.job("convert", photo_id))["status"] for photo_id in ids]
-    assert states == ["done", "due", "due"]
+    assert [(await elsewhere.job("convert", i))["status"] for i in ids] == ["done", "due", "due"]
+    assert [(await elsewhere.job("embed", i))["status"] for i in ids] == ["done", "done", "done"]
+    described = [await elsewhere.job("curate", photo_id) for photo_id in ids]
+    assert described[0]["status"] == "due" and described[1:] == [None, None], "it would find no preview"
+    again = await elsewhere.job("convert", ids[1])
+    await elsewhere.apply(result("convert", ids[1], converted("roll/1.jpg"), generation=again["generation"]))
+    assert (await elsewhere.job("curate", ids[1]))["status"] == "due", "convert asks for it again"
 
 
 async def test_every_table_is_in_it_but_for_what_is_made_anew(archive: Archive, tmp_path: Path) -> None:
@@ -315,10 +321,10 @@ async def test_a_preview_of_another_history_is_not_taken_for_this_ones(
     assert await elsewhere.ready_photo(root, "stranger.jpg") == ids[0]
     _write_previews(elsewhere, ids[0], 1, "a stranger")
 
-    await restore.restore(elsewhere.connection, elsewhere.settings, restore.opened(path))
+    restored = await restore.restore(elsewhere.connection, elsewhere.settings, restore.opened(path))
 
     assert not derivative_path(elsewhere.settings.derivatives_dir, ids[0], 1, "preview").exists()
-    assert (await reconcile(elsewhere.connection, elsewhere.settings))["previews_due"] == 2
+    assert restored.previews_due == 2
 
 
 async def test_no_number_and_no_generation_is_given_twice(archive: Archive, elsewhere: Archive, tmp_path: Path) -> None:

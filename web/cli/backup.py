@@ -169,6 +169,8 @@ async def _restore(reached: Reached, file: Path, replace: bool, quiet: bool) -> 
 def _say_restored(outcome: dict[str, Any]) -> None:
     typer.echo(f"{outcome['photos']:,} photographs and {outcome['decisions']:,} decisions as of {outcome['made_at']}, "
                f"{outcome['previews']:,} previews and thumbnails")  # fmt: skip
+    if outcome["previews_due"]:
+        typer.echo(f"Of {outcome['previews_due']:,} photographs they are made anew as soon as fineshyt runs.")
     if outcome["saved_before"]:
         typer.echo(f"The archive that was here is saved: {outcome['saved_before']}")
     for path in outcome["roots_missing"]:
