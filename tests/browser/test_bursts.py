@@ -39,15 +39,21 @@ _SHUTTER, _APERTURE, _ISO, _FOCAL, _BIAS, _DISTANCE, _MODE = 0x829A, 0x829D, 0x8
 
 def make_sequences(library: Path) -> None:
     """A bracket that the camera speaks of, a focus stack by its distances, a panorama by its pictures."""
-    scene = Image.effect_noise((400, 100), 90).resize((4000, 1000), Image.Resampling.BICUBIC)
-    still = scene.crop((0, 0, 1500, 1000))
     stops = (-2.0, 0.0, 2.0)
+    still = _scene().crop((0, 0, 1500, 1000))
     light = [still.point([min(255, int(v * 2 ** (s / 2.2))) for v in range(256)]) for s in stops]
     write_frames(library / "bracket", 7, light, [{_SHUTTER: 2**s / 100, _BIAS: s, _MODE: 2} for s in stops])
+    still = _scene().crop((0, 0, 1500, 1000))
     blurred = [still.filter(ImageFilter.GaussianBlur(n)) for n in range(5)]
     write_frames(library / "focus", 8, blurred, [{_DISTANCE: metres} for metres in (0.3, 0.33, 0.37, 0.42, 0.48)])
+    scene = _scene()
     swept = [scene.crop((700 * n, 0, 700 * n + 1500, 1000)) for n in range(4)]
     write_frames(library / "panorama", 9, swept, [{}] * 4)
+
+
+def _scene() -> Image.Image:
+    """Another one each time: equal pixels would be copies of one photograph."""
+    return Image.effect_noise((400, 100), 90).resize((4000, 1000), Image.Resampling.BICUBIC)
 
 
 def _settled(site: Site) -> bool:
