@@ -62,7 +62,7 @@ class FocusMeter:
         energy = halves.mean(axis=0)
         places = np.zeros(inside.shape)
         places[inside] = np.maximum(energy[inside] - _quiet_floor(energy[inside], mean[inside]), 0.0)
-        order = np.argsort(places[inside])[::-1][: max(4, round(SHARPEST * inside.sum()))]
+        order = np.argpartition(-places[inside], n := max(4, round(SHARPEST * inside.sum())) - 1)[: n + 1]
         mean_energy = float(places[inside][order].mean())
         if mean_energy <= 0:
             return Focus(0.0, 0.0, np.zeros(_grid_shape(places.shape), np.uint8))
