@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from domain.imaging.detail import CELL, REACH, Detail
 
 PLACE = 3
-"""Cells along the edge of a place; places overlap by all but one."""
+"""Cells along the edge of a place."""
+MANY_CELLS = 40_000
+"""Places begin at every cell, in a frame of more cells at every other one: still overlapping, for a quarter."""
 SHARPEST = 0.2
 QUIET_PERCENTILE = 15
 BRIGHTNESS_BINS = 6
@@ -44,6 +46,7 @@ class FocusMeter:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._detail = Detail(width, height)
+        self._step = 2 if self._detail.mean.size > MANY_CELLS else 1
 
     def feed(self, grey: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (any number, width)."""
@@ -58,46 +61,51 @@ class FocusMeter:
         if inside.sum() < 4:
             return None
         self._detail.finish()
-        halves, mean = _places(self._detail.energy), _places(self._detail.mean)
+        halves, mean = (_places(cells, self._step) for cells in (self._detail.energy, self._detail.mean))
         energy = halves.mean(axis=0)
         places = np.zeros(inside.shape)
         places[inside] = np.maximum(energy[inside] - _quiet_floor(energy[inside], mean[inside]), 0.0)
-        order = np.argpartition(-places[inside], n := max(4, round(SHARPEST * inside.sum())) - 1)[: n + 1]
+        sharpest = max(4, round(SHARPEST * inside.sum()))
+        order = np.argpartition(places[inside], -sharpest)[-sharpest:]
         mean_energy = float(places[inside][order].mean())
         if mean_energy <= 0:
             return Focus(0.0, 0.0, np.zeros(_grid_shape(places.shape), np.uint8))
         score = mean_energy**0.5
-        return Focus(score, _noise(places[inside][order], (halves[0] - halves[1])[inside][order]), _tile_grid(places))
+        noise = _noise(places[inside][order], (halves[0] - halves[1])[inside][order], (PLACE / self._step) ** 2)
+        return Focus(score, noise, _tile_grid(places))
 
     def _places_inside(self, content: tuple[float, float, float, float]) -> NDArray[np.bool_]:
         left, top, right, bottom = content
         edge = PLACE * CELL
-        x = np.arange(max(0, self._detail.columns - PLACE + 1)) * CELL
-        y = np.arange(max(0, self._detail.rows - PLACE + 1)) * CELL
+        x, y = (
+            np.arange(0, max(0, cells - PLACE + 1), self._step) * CELL
+            for cells in (self._detail.columns, self._detail.rows)
+        )
         across = (x >= left * self.width - 1e-6) & (x + edge + REACH <= right * self.width + REACH)
         down = (y >= top * self.height - 1e-6) & (y + edge + REACH <= bottom * self.height + REACH)
         return down[:, None] & across[None, :]
 
 
-def _noise(energy: NDArray[np.float64], spread: NDArray[np.float64]) -> float:
+def _noise(energy: NDArray[np.float64], spread: NDArray[np.float64], shared: float) -> float:
     """One standard error of the score. `spread`: how the even rows of each place differ from the odd ones.
 
-    Where few places hold most of the energy, they alone count; `PLACE` squared of them share their cells.
+    Where few places hold most of the energy, they alone count; `shared` places have each cell in common.
     """
     score = float(energy.mean() ** 0.5)
     holding = float(energy.sum() ** 2 / (energy**2).sum())
-    error = _NOISE_OF_SPREAD * float(np.sqrt((spread**2).mean() * PLACE**2 / len(spread))) / 2
-    return float(np.hypot(error / (2 * score), REPEATABILITY * score * PLACE / holding**0.5))
+    error = _NOISE_OF_SPREAD * float(np.sqrt((spread**2).mean() * shared / len(spread))) / 2
+    return float(np.hypot(error / (2 * score), REPEATABILITY * score * (shared / holding) ** 0.5))
 
 
-def _places(cells: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over `PLACE` x `PLACE` cells at every cell: the last two axes lose `PLACE - 1`."""
+def _places(cells: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """Means over `PLACE` x `PLACE` cells, at every `step`th cell of the last two axes that begins a whole place."""
     rows, columns = (edge - PLACE + 1 for edge in cells.shape[-2:])
-    total = np.zeros((*cells.shape[:-2], rows, columns))
-    for y in range(PLACE):
-        for x in range(PLACE):
-            total += cells[..., y : y + rows, x : x + columns]
-    return total / PLACE**2
+    total = sum(
+        cells[..., y : y + rows : step, x : x + columns : step].astype(np.float64)
+        for y in range(PLACE)
+        for x in range(PLACE)
+    )
+    return np.asarray(total) / PLACE**2
 
 
 def _quiet_floor(energy: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
