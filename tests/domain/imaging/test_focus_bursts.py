@@ -25,7 +25,15 @@ import focus_cases  # noqa: E402
 
 sys.path.remove(SCRIPTS)
 
-photographs = pytest.mark.parametrize("photo", sorted(path.name for path in PHOTOS.glob("*.jpg")) or ["none.jpg"])
+EVERY = 4
+"""One photograph in so many is tried in every run, all of them with the long tests."""
+photographs = pytest.mark.parametrize(
+    "photo",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if n % EVERY else [])
+        for n, name in enumerate(sorted(path.name for path in PHOTOS.glob("*.jpg")) or ["none.jpg"])
+    ],
+)
 
 
 @pytest.fixture
