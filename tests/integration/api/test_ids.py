@@ -46,7 +46,7 @@ async def test_an_empty_view_is_no_bytes(archive: Archive, client: httpx.AsyncCl
     packed = await client.get("/api/photos/ids", headers=AS_BYTES)
 
     assert (packed.status_code, packed.content, packed.headers["x-total"]) == (200, b"", "0")
-    assert (await client.get("/api/photos/ids")).json() == {"ids": [], "total": 0, "sort": "-captured"}
+    assert (await client.get("/api/photos/ids")).json() == {"ids": [], "total": 0, "sort": "-captured", "note": None}
 
 
 @pytest.mark.parametrize(("largest", "size"), [(2**32 - 1, 4), (2**32, 8)])
