@@ -28,7 +28,7 @@ from web.errors import RequestError
 from web.migrate import migrate_async
 from web.reconcile import reconcile
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from web.database import Connection, connect
 from web.errors import RequestError
 from web.gallery_query import GalleryQuery
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PHOTOS, DIM, CLUSTERS = 4_000, 256, 40
 
 _SEED = """

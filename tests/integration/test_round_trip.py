@@ -22,7 +22,7 @@ from web.database import Connection
 from web.errors import RequestError
 from web.round_trip import Outcome, Wish
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture

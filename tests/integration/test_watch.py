@@ -17,7 +17,7 @@ from web import imports, watch
 from web.database import Connection
 from web.errors import RequestError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 class Watched(Archive):

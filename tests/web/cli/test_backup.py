@@ -21,7 +21,7 @@ from web.cli import _register_all, app
 from web.database import connect
 from web.relay.broker import declare
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 _register_all()
 
 Run = Callable[..., Result]

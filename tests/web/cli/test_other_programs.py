@@ -18,7 +18,7 @@ from tests.integration.archive import Archive
 from web.cli import _register_all, app
 from web.database import connect
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 _register_all()
 
 Run = Callable[..., Result]
