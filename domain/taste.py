@@ -134,8 +134,8 @@ def train(
         )
     shoots = rated.shoots if look_alike is None else shoot_folds.merged(rated.vectors, rated.shoots, look_alike)
     graph = graph_of(rated.vectors if archive is None else archive, seed)
-    model = learn(graph, rated.vectors, rated.stars)
     views = graph.smoothed(rated.vectors)
+    model = learn(graph, views, rated.stars)
     judgement = judge(views, rated.stars, shoots, seed) if judged else None
     factor = spread_factor(rated.stars, _left_out(judgement, views, model.belief, rated.stars, shoots, seed))
     mean, centre = float(rated.stars.mean()), rated.vectors.mean(axis=0)

@@ -8,6 +8,7 @@ vector and a bias.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,24 +82,24 @@ def fit(
     order = np.lexsort((stars, index))
     stars, rated = stars[order], np.asarray(archive_features[index[order]], np.float64)
     usable = np.isfinite(stars) & np.isfinite(rated).all(axis=1)
-    learnt = learn(graph_of(archive_features, seed), rated[usable], stars[usable])
+    graph = graph_of(archive_features, seed)
+    learnt = learn(graph, graph.smoothed(rated[usable]), stars[usable])
     return ArchiveModel(**vars(learnt), features=archive_features)
 
 
-def learn(graph: ArchiveGraph, rated: Float, stars: Float) -> Learnt:
-    """Learns from finite vectors (n, d) and their stars (n,), along the graph of an archive."""
-    coordinates = graph.coordinates(rated)
-    learnt = [posterior(coordinates @ smoothing, stars[:, None]) for smoothing in graph.smoothings]
+def learn(graph: ArchiveGraph, views: Sequence[Float], stars: Float) -> Learnt:
+    """Learns from `graph.smoothed` of finite vectors and their stars (n,)."""
+    learnt = [posterior(view, stars[:, None]) for view in views]
     belief = beliefs(learnt)[:, 0]
     inside = np.asarray(
         sum(b * (s @ p.weights[:, 0]) for b, s, p in zip(belief, graph.smoothings, learnt, strict=True))
     )
-    centre = coordinates.mean(axis=0) if len(coordinates) else np.zeros(coordinates.shape[1])
+    centred = sum(b * float(p.centre @ p.weights[:, 0]) for b, p in zip(belief, learnt, strict=True))
     weights, offset = graph.folded(inside)
     return Learnt(
         graph=graph,
         weights=weights,
-        bias=float(learnt[0].mean[0] + offset - centre @ inside),
+        bias=float(learnt[0].mean[0] + offset - centred),
         belief=belief,
         noise=float(sum(b * p.noise[0] for b, p in zip(belief, learnt, strict=True))),
         likeness=_likeness(graph, learnt, belief),

@@ -111,20 +111,22 @@ def image_data_hash(path: Path) -> bytes:
                 case None:
                     raise PermanentError(f"XMP is not written into files like {printable(path.name)}.")
             for start, length in ranges:
-                _update(digest, file, start, length)
+                for block in _blocks(file, start, length):
+                    digest.update(block)
         except (struct.error, ValueError, IndexError) as error:
             raise _broken(path, error) from error
     return digest.digest()
 
 
-def _update(digest: hashlib.blake2b, file: BinaryIO, start: int, length: int | None) -> None:
+def _blocks(file: BinaryIO, start: int, length: int | None) -> Iterator[bytes]:
+    """What stands at `start`, as far as the file goes; None: all of it."""
     file.seek(start)
     left = length
     while left is None or left > 0:
         block = file.read(_BLOCK if left is None else min(_BLOCK, left))
         if not block:
             return
-        digest.update(block)
+        yield block
         left = None if left is None else left - len(block)
 
 
@@ -217,14 +219,8 @@ def _jpeg_image(file: BinaryIO) -> Iterator[tuple[int, int | None]]:
 
 
 def _copy(file: BinaryIO, out: BinaryIO, start: int, end: int | None) -> None:
-    file.seek(start)
-    left = None if end is None else end - start
-    while left is None or left > 0:
-        block = file.read(_BLOCK if left is None else min(_BLOCK, left))
-        if not block:
-            return
+    for block in _blocks(file, start, None if end is None else end - start):
         out.write(block)
-        left = None if left is None else left - len(block)
 
 
 # --- PSD --------------------------------------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ async def finish(connection: Connection, written: Written, keep: int | None) -> 
     folder (None: all stay). Returns the backup and what was removed."""
     path = written.path.with_suffix("")
     written.path.replace(path)
-    await asyncio.to_thread(_sync_folder, path.parent)
+    await asyncio.to_thread(disk.sync_folder, path.parent)
     await connection.execute(
         "INSERT INTO preferences (key, value) VALUES ('last_backup', $1) "
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -234,14 +234,6 @@ async def finish(connection: Connection, written: Written, keep: int | None) -> 
     )
     removed = await asyncio.to_thread(_rotate, path, keep) if keep is not None else []
     return replace(written, path=path), removed
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _rotate(newest: Path, keep: int) -> list[Path]:

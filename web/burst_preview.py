@@ -21,18 +21,7 @@ def transit_label(subject_id: int) -> str:
 async def request(connection: Connection, params: dict[str, float]) -> None:
     """Runs with `params` (threshold, gap_s) at once, or once more when the present preview ends."""
     async with connection.transaction():
-        await connection.execute(
-            """
-            INSERT INTO jobs AS j (stage, subject_id, priority, params) VALUES ('bursts', $1, $2, $3)
-            ON CONFLICT (stage, subject_id) DO UPDATE SET
-                dirty = j.status = 'queued', params = excluded.params, available_at = now(),
-                status = CASE WHEN j.status = 'queued' THEN 'queued' ELSE 'due' END,
-                generation = j.generation + (j.status <> 'queued')::int,
-                attempts = CASE WHEN j.status = 'queued' THEN j.attempts ELSE 0 END
-            """,
-            SUBJECT, jobs.PRIORITY_ASKED, params,
-        )  # fmt: skip
-        await jobs.wake_relay(connection)
+        await jobs.request_single(connection, "bursts", subject=SUBJECT, params=params)
 
 
 async def store(connection: Connection, found: BurstsPayload) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from web import burst_preview, jobs
 from web.database import Connection
 from web.errors import RequestError
-from web.items import captions, items
+from web.items import captions, items_by_id
 
 State = Literal["open", "kept", "whole", "intended"]
 """open: to decide; kept: the best is in front of the others; whole: all were kept, never offered again; intended: an
@@ -48,7 +48,7 @@ async def groups(connection: Connection, *, state: State | None, after: int, lim
         f"SELECT * FROM ({_SUMMED}) s WHERE s.id > $1 AND ($2::text IS NULL OR s.state = $2) ORDER BY s.id LIMIT $3",
         after, state, limit,
     )  # fmt: skip
-    shown = {item["id"]: item for item in await items(connection, [i for row in rows for i in row["ids"]])}
+    shown = await items_by_id(connection, [i for row in rows for i in row["ids"]])
     return [
         {
             "id": row["id"],

@@ -261,7 +261,7 @@ async def write_decisions(
     await connection.execute(_SAVE, records, sorted(touched))
     entries = [(r.photo_id, name, r.old[name], r.new[name]) for r in rows for name in different[r.photo_id]]
     entries += [(photo_id, name, value, value) for photo_id, name, value in kept]
-    await _remember(connection, entries, action_id, session, undoes)
+    await remember(connection, entries, action_id, session, undoes=undoes)
     if not changed and not seen:
         return
     retagged = [i for i in changed if {"tags_added", "tags_removed"} & set(different[i])]
@@ -280,20 +280,23 @@ async def write_decisions(
     await events.publish(connection, [Event(kind="decisions", data=data)])
 
 
-async def _remember(
+async def remember(
     connection: Connection,
     entries: Sequence[tuple[int, str, Any, Any]],
     action_id: uuid.UUID,
     session: str | None,
-    undoes: uuid.UUID | None,
+    *,
+    source: str = "person",
+    undoes: uuid.UUID | None = None,
 ) -> None:
+    """Writes (photo, field, old, new) to the history."""
     # One document: in an array parameter, a list of tags would be taken for a further dimension of the array.
     records = [{"photo_id": e[0], "field": e[1], "old": e[2], "new": e[3]} for e in entries]
     await connection.execute(
         """INSERT INTO decision_events (action_id, photo_id, field, old, new, source, session, undoes)
-           SELECT $1, e.photo_id, e.field, coalesce(e.old, 'null'), coalesce(e.new, 'null'), 'person', $3, $4
+           SELECT $1, e.photo_id, e.field, coalesce(e.old, 'null'), coalesce(e.new, 'null'), $5, $3, $4
            FROM jsonb_to_recordset($2) AS e (photo_id bigint, field text, old jsonb, new jsonb)""",
-        action_id, records, session, undoes,
+        action_id, records, session, undoes, source,
     )  # fmt: skip
 
 

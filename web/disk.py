@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,16 @@ from contracts.settings import Settings
 _GB = 1_000_000_000
 
 
-def free_gb(path: Path) -> float:
-    """Free gigabytes on the disk that holds `path`, or will hold it."""
+def nearest(path: Path) -> Path:
+    """The path itself, or the nearest folder above that exists."""
     while not path.exists() and path != path.parent:
         path = path.parent
-    return shutil.disk_usage(path).free / _GB
+    return path
+
+
+def free_gb(path: Path) -> float:
+    """Free gigabytes on the disk that holds `path`, or will hold it."""
+    return shutil.disk_usage(nearest(path)).free / _GB
 
 
 def shortage(settings: Settings) -> str | None:
@@ -26,3 +32,12 @@ def shortage(settings: Settings) -> str | None:
         f"Only {free:.1f} GB are free on the disk that holds {settings.derivatives_dir}; previews need at least "
         f"{settings.free_disk_gb:g} GB. Free some space, and work goes on by itself."
     )
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes what was put into `folder`, or renamed there, last through a power cut. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -18,7 +18,7 @@ from domain.duplicates import SAME_INSTANT, SAME_LOOK, SAME_NAME, SAME_PIXELS
 from web.database import Connection
 from web.decisions import Change, Outcome, apply_decisions, in_one_transaction
 from web.errors import RequestError
-from web.items import items
+from web.items import items_by_id
 from web.roots import offline_reason
 
 REASONS = {SAME_PIXELS: "pixels", SAME_NAME: "name", SAME_INSTANT: "instant", SAME_LOOK: "look"}
@@ -105,7 +105,7 @@ async def stacks(connection: Connection, *, photo: int | None, after: int, limit
 
 
 async def _shown(connection: Connection, rows: Sequence[Any]) -> dict[int, dict[str, Any]]:
-    return {item["id"]: item for item in await items(connection, [i for row in rows for i in row["ids"]])}
+    return await items_by_id(connection, [i for row in rows for i in row["ids"]])
 
 
 async def totals(connection: Connection) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from contracts.events import Event
 from web import events, jobs
 from web.database import Connection
+from web.decisions import remember
 
 Source = Literal["import", "xmp"]
 _CHUNK = 10_000
@@ -24,11 +25,6 @@ UPDATE decisions d SET rating = r.rating, rejected = r.rejected, updated_at = no
 FROM jsonb_to_recordset($1) AS r (photo_id bigint, rating smallint, rejected boolean, rerated boolean,
     rerejected boolean)
 WHERE d.photo_id = r.photo_id
-"""
-_REMEMBER = """
-INSERT INTO decision_events (action_id, photo_id, field, old, new, source, session)
-SELECT $1, e.photo_id, e.field, coalesce(e.old, 'null'), coalesce(e.new, 'null'), $3, $4
-FROM jsonb_to_recordset($2) AS e (photo_id bigint, field text, old jsonb, new jsonb)
 """
 
 
@@ -80,7 +76,7 @@ async def _take_chunk(
     if not records:
         return []
     await connection.execute(_SAVE, records, source)
-    await connection.execute(_REMEMBER, action_id, _entries(rows, records), source, session)
+    await remember(connection, _entries(rows, records), action_id, session, source=source)
     await _follow(connection, records, action_id)
     return [record["photo_id"] for record in records]
 
@@ -96,10 +92,10 @@ def _record(row: Any, said: int) -> dict[str, Any] | None:
             "rerejected": rerejected}  # fmt: skip
 
 
-def _entries(rows: Sequence[Any], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _entries(rows: Sequence[Any], records: Sequence[dict[str, Any]]) -> list[tuple[int, str, Any, Any]]:
     old = {row["photo_id"]: row for row in rows}
     return [
-        {"photo_id": new["photo_id"], "field": name, "old": old[new["photo_id"]][name], "new": new[name]}
+        (new["photo_id"], name, old[new["photo_id"]][name], new[name])
         for new in records
         for name, changed in (("rating", new["rerated"]), ("rejected", new["rerejected"]))
         if changed

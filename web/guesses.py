@@ -12,6 +12,7 @@ import numpy as np
 
 from domain.ranks import rank_correlation
 from web.database import Connection
+from web.scoring import IN_FORCE
 
 OFFER_LASTS = "1 day"
 """A rating later than this did not come from the offer."""
@@ -21,7 +22,7 @@ FEWEST = 10
 _KEEP = f"""
 INSERT INTO taste_guesses (photo_id, score, version, offer)
 SELECT g.photo_id, g.preference, CASE WHEN g.preference IS NOT NULL THEN
-           (SELECT max(m.version) FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active')
+           (SELECT m.version {IN_FORCE})
        END, o.kind
 FROM gallery g LEFT JOIN taste_offers o ON o.photo_id = g.photo_id AND o.offered_at > now() - interval '{OFFER_LASTS}'
 WHERE g.photo_id = ANY ($1)

@@ -38,6 +38,11 @@ WHERE stage = ANY ($2) AND subject_id = ANY ($1::bigint[])
 """
 
 
+async def items_by_id(connection: Connection, photo_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The same by id; photos that are gone are not in it."""
+    return {item["id"]: item for item in await items(connection, photo_ids)}
+
+
 async def items(connection: Connection, photo_ids: Sequence[int]) -> list[dict[str, Any]]:
     """The items of `photo_ids` in that order; ids that are not known are left out."""
     ids = list(photo_ids)

@@ -63,11 +63,13 @@ async def retry(connection: Connection, stage: Stage, subjects: Sequence[int], *
     return [row["subject_id"] for row in rows]
 
 
-async def request_single(connection: Connection, stage: Stage, *, params: dict[str, Any] | None = None) -> None:
+async def request_single(
+    connection: Connection, stage: Stage, *, subject: int = 0, params: dict[str, Any] | None = None
+) -> None:
     """The one `taste` or `bursts` job, single-flight: starts at once, or runs once more when the current run ends."""
     await connection.execute(
         """
-        INSERT INTO jobs AS j (stage, subject_id, priority, params) VALUES ($1, 0, $2, $3)
+        INSERT INTO jobs AS j (stage, subject_id, priority, params) VALUES ($1, $2, $3, $4)
         ON CONFLICT (stage, subject_id) DO UPDATE SET
             dirty = j.status = 'queued',
             status = CASE WHEN j.status = 'queued' THEN 'queued' ELSE 'due' END,
@@ -75,7 +77,7 @@ async def request_single(connection: Connection, stage: Stage, *, params: dict[s
             attempts = CASE WHEN j.status = 'queued' THEN j.attempts ELSE 0 END,
             params = coalesce(excluded.params, j.params), available_at = now()
         """,
-        stage, PRIORITY_ASKED, params,
+        stage, subject, PRIORITY_ASKED, params,
     )  # fmt: skip
     await wake_relay(connection)
 

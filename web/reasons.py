@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.taste import lent
+from domain.taste import lent, score
 from web.database import Connection
 from web.errors import RequestError
-from web.items import items
+from web.items import items_by_id
+from web.scoring import IN_FORCE
 
 NAMED = 6
 _POINTS = 25.0
 """Of 100, for a star."""
 
-_MODEL = """
+_MODEL = f"""
 SELECT m.version, m.encoder_id, m.mean, m.bias, m.weights, m.centre, m.lens, m.dim, m.photo_ids, m.stars, m.tentative
-FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
-WHERE NOT m.retired ORDER BY m.version DESC LIMIT 1
+{IN_FORCE}
 """
 
 
@@ -34,31 +34,24 @@ async def why(connection: Connection, photo_id: int) -> dict[str, Any]:
         raise RequestError(
             404, "This photograph has no score yet: it is scored once it is embedded and taste is learnt."
         )
+    trained_on = np.frombuffer(model["photo_ids"], "<i8").tolist()
+    stars = dict(zip(trained_on, np.frombuffer(model["stars"], "<f4").tolist(), strict=True))
     rated = await connection.fetch(
         "SELECT photo_id, vec FROM embeddings WHERE photo_id = ANY ($1) AND encoder_id = $2",
-        np.frombuffer(model["photo_ids"], "<i8").tolist(), model["encoder_id"],
+        trained_on, model["encoder_id"],
     )  # fmt: skip
-    stars = dict(
-        zip(
-            np.frombuffer(model["photo_ids"], "<i8").tolist(),
-            np.frombuffer(model["stars"], "<f4").tolist(),
-            strict=True,
-        )
-    )
     points = _points(model, vector, rated, [stars[row["photo_id"]] for row in rated])
     order = np.argsort(-np.abs(points))[:NAMED]
-    shown = {item["id"]: item for item in await items(connection, [rated[i]["photo_id"] for i in order])}
-    total = (model["bias"] + float(np.frombuffer(model["weights"], "<f4") @ vector.astype(np.float32)) - 1) * _POINTS
-    named = [
-        {"item": shown[rated[i]["photo_id"]], "stars": stars[rated[i]["photo_id"]], "points": float(points[i])}
-        for i in order
-        if rated[i]["photo_id"] in shown
-    ]
+    largest = {rated[i]["photo_id"]: float(points[i]) for i in order}
+    shown = await items_by_id(connection, list(largest))
+    prediction = model["bias"] + float(np.frombuffer(model["weights"], "<f4") @ vector.astype(np.float32))
+    total = (prediction - 1) * _POINTS
+    named = [{"item": shown[i], "stars": stars[i], "points": lends} for i, lends in largest.items() if i in shown]
     mean = (model["mean"] - 1) * _POINTS
     return {
         "version": model["version"],
         "tentative": model["tentative"],
-        "score": int(min(100, max(0, round(total)))),
+        "score": int(score(prediction)),
         "sum": total,
         "mean": mean,
         "parts": named,

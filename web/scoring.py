@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from contracts.events import Event
+from domain.taste import LEAST_SHARE, MOST_SHARE
 from web import events, jobs
 from web.database import Connection
 from web.errors import RequestError
@@ -20,7 +21,6 @@ from web.errors import RequestError
 CHANNEL = "fineshyt_score"
 CHUNK = 5_000
 """Photos a transaction while the whole archive is scored: short locks, so that pages keep answering."""
-LEAST_SHARE, MOST_SHARE = 0.02, 0.20
 
 FEWEST_AT_RANDOM = 20
 """Ratings of randomly offered photos, from which on they alone say what share of the archive is liked."""
@@ -32,6 +32,12 @@ WITH rated AS (
 SELECT count(*) AS n, count(*) FILTER (WHERE liked) AS liked FROM rated
 WHERE at_random OR (SELECT count(*) FROM rated WHERE at_random) < $1
 """
+
+IN_FORCE = """
+FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
+WHERE NOT m.retired ORDER BY m.version DESC LIMIT 1
+"""
+"""The newest model `m` of the active encoder; none once too few ratings are left, for then all are retired."""
 
 _MODEL = """
 SELECT m.version, m.encoder_id, m.weights, m.bias, m.retired, m.tentative FROM taste_models m

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from contracts.base import STAGES
-from web import counters, imports
+from web import counters, imports, scoring
 from web.database import Connection
 from web.stages import is_paused, next_probe, oldest_due, pause_reason, paused_by
 
@@ -73,10 +73,8 @@ async def _encoder(connection: Connection) -> dict[str, Any] | None:
 async def _taste(connection: Connection) -> dict[str, Any]:
     ratings = await connection.fetchval("SELECT count(*) FROM decisions WHERE rating IS NOT NULL")
     row = await connection.fetchrow(
-        """SELECT m.version, m.n_ratings, m.tentative, m.cv_rank_correlation, m.cv_ungrouped, m.chance, m.curve,
-                  m.judged_ratings, m.scored_at, m.created_at
-           FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
-           WHERE NOT m.retired ORDER BY m.version DESC LIMIT 1"""
+        f"""SELECT m.version, m.n_ratings, m.tentative, m.cv_rank_correlation, m.cv_ungrouped, m.chance, m.curve,
+                   m.judged_ratings, m.scored_at, m.created_at {scoring.IN_FORCE}"""
     )
     model = None
     if row is not None:

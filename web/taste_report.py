@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.taste import TENTATIVE_BELOW
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.taste import TENTATIVE_BELOW, score
 from domain.taste_judgement import ratings_to_tell
 from web import guesses, scoring
 from web.database import Connection
-from web.items import items
+from web.items import items_by_id
 
 DISAGREEMENTS = 12
 _LEAST_GAP = 1.0
@@ -45,13 +48,16 @@ async def report(connection: Connection, taste: dict[str, Any]) -> dict[str, Any
 
 def tried_at(left_out: list[dict[str, Any]]) -> list[list[int]]:
     """By cut 0..100: [rated photos predicted at or above it, those of them with 4 or 5 stars]."""
-    found = [[0, 0] for _ in range(101)]
-    for row in left_out:
-        score = min(100, max(0, round((row["predicted"] - 1) * 25)))
-        for cut in range(score + 1):
-            found[cut][0] += 1
-            found[cut][1] += row["rating"] >= _LIKED
+    scores = score(np.array([row["predicted"] for row in left_out]))
+    liked = np.array([row["rating"] >= _LIKED for row in left_out], bool)
+    found: list[list[int]] = np.column_stack([_at_or_above(scores), _at_or_above(scores[liked])]).tolist()
     return found
+
+
+def _at_or_above(scores: NDArray[np.int16]) -> NDArray[np.int64]:
+    """(101,) how many there are at each cut."""
+    counted: NDArray[np.int64] = np.cumsum(np.bincount(scores, minlength=101)[::-1])[::-1]
+    return counted
 
 
 def ratings_to_go(ratings: int, model: dict[str, Any] | None) -> int | None:
@@ -69,7 +75,7 @@ async def _disagreements(connection: Connection, left_out: list[dict[str, Any]])
     """Rated photos farthest from what the others' ratings say of them, the farthest first."""
     far = sorted(left_out, key=lambda row: (-abs(row["predicted"] - row["rating"]), row["photo_id"]))[:DISAGREEMENTS]
     far = [row for row in far if abs(row["predicted"] - row["rating"]) >= _LEAST_GAP]
-    shown = {item["id"]: item for item in await items(connection, [row["photo_id"] for row in far])}
+    shown = await items_by_id(connection, [row["photo_id"] for row in far])
     return [
         {"item": shown[row["photo_id"]], "stars": row["rating"], "predicted": row["predicted"]}
         for row in far

@@ -19,8 +19,8 @@ from contracts.events import Event
 from contracts.settings import Settings
 from domain import duplicates
 from web import bursts, events
-from web.database import Connection, connect
-from web.waiting import happens_within
+from web.database import Connection
+from web.single_flight import run_when_asked
 
 log = structlog.get_logger()
 
@@ -54,27 +54,8 @@ async def state(connection: Connection) -> dict[str, Any]:
 
 
 async def run_version_search(settings: Settings, stop: asyncio.Event) -> None:
-    """Searches whenever it was asked for, until `stop`; reconnects when Postgres comes back."""
-    while not stop.is_set():
-        try:
-            await _session(settings, stop)
-        except Exception as error:
-            log.warning("version_search_interrupted", error=f"{type(error).__name__}: {error}")
-            await happens_within(stop, 2.0)
-
-
-async def _session(settings: Settings, stop: asyncio.Event) -> None:
-    connection = await connect(settings.database_url.get_secret_value())
-    try:
-        wake = asyncio.Event()
-        await connection.add_listener(CHANNEL, lambda *_: wake.set())
-        while not stop.is_set():
-            wake.clear()
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                await search_if_wanted(connection)
-            await happens_within(wake, 1.0)
-    finally:
-        connection.terminate()
+    """Searches whenever it was asked for, until `stop`."""
+    await run_when_asked(settings, stop, "version_search", channel=CHANNEL, lock=_LOCK, work=search_if_wanted)
 
 
 async def search_if_wanted(connection: Connection) -> bool:

@@ -24,8 +24,9 @@ from contracts.settings import Settings
 from domain.errors import DomainError
 from domain.files import FolderListing, walk_folder
 from web import disk, events, imports, registration, roots
-from web.database import Connection, connect
+from web.database import Connection
 from web.errors import RequestError
+from web.single_flight import run_session
 from web.waiting import happens_within
 
 log = structlog.get_logger()
@@ -66,26 +67,17 @@ async def watched(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def run_watch(settings: Settings, stop: asyncio.Event) -> None:
-    """Looks until `stop`, one process at a time; reconnects when Postgres comes back."""
-    while not stop.is_set():
-        try:
-            await _session(settings, stop)
-        except Exception as error:
-            log.warning("watch_interrupted", error=f"{type(error).__name__}: {error}")
-            await happens_within(stop, 2.0)
+    """Looks until `stop`, one process at a time."""
 
-
-async def _session(settings: Settings, stop: asyncio.Event) -> None:
-    connection = await connect(settings.database_url.get_secret_value())
-    try:
+    async def session(connection: Connection) -> None:
         watcher = Watcher(connection, settings)
         while not stop.is_set():
             began = time.monotonic()
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
                 await watcher.look()
             await happens_within(stop, max(INTERVAL_S, _BUSY_SHARE * (time.monotonic() - began)))
-    finally:
-        connection.terminate()
+
+    await run_session(settings, stop, "watch", session)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from domain.pairing import pair_folder
 from domain.stars import MAX_SIDECAR_BYTES
 from domain.xmp import stars_in, with_stars
 from domain.xmp_containers import container_of, embedded_packet, image_data_hash, write_with_packet
+from web import disk
 
 Role = Literal["stem", "full", "companion", "embedded"]
 """stem: `IMG.xmp`. full: `IMG.CR2.xmp`. companion: of the JPEG of a pair. embedded: inside the file."""
@@ -159,7 +160,8 @@ def write(place: Place, said: int, *, inside: Path) -> Written:
     finally:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-    _sync_folder(place.path.parent)
+    with suppress(OSError):  # some network drives cannot
+        disk.sync_folder(place.path.parent)
     info = place.path.stat()
     return Written(info.st_size, info.st_mtime_ns, file_hash(place.path))
 
@@ -202,12 +204,3 @@ def _require_equal(place: Place, said: int, fresh: Path) -> None:
     packet = embedded_packet(fresh)
     if packet is None or stars_in(packet) != said or image_data_hash(fresh) != image_data_hash(place.path):
         raise PermanentError(f"{printable(place.path.name)} came out otherwise than meant. Nothing was changed.")
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -36,7 +36,7 @@ def disk_space(settings: Settings) -> list[Finding]:
     shortage = disk.shortage(settings)
     free = f"{disk.free_gb(settings.derivatives_dir):.0f} GB free for previews"
     found = [Finding("disk", shortage is None, shortage or free, "Free some space on that disk." if shortage else "")]
-    folder = _nearest(settings.derivatives_dir)
+    folder = disk.nearest(settings.derivatives_dir)
     left = os.statvfs(folder)
     if left.f_files > 0 and left.f_favail < _FEW_FILES:
         found.append(
@@ -51,7 +51,7 @@ def permissions(settings: Settings) -> list[Finding]:
     folders = {"home": settings.home, "derivatives": settings.derivatives_dir, "transit": settings.transit_dir}
     found = []
     for what, folder in folders.items():
-        there = _nearest(folder)
+        there = disk.nearest(folder)
         if not os.access(there, os.W_OK | os.X_OK):
             mend = f"Make it yours: sudo chown -R $USER {there}"
             found.append(Finding(what, False, f"{folder} cannot be written.", mend))
@@ -98,10 +98,3 @@ def _closed_folders(root: Path) -> list[Path]:
         names[:] = [name for name in names if not name.startswith(".")]
         closed += [Path(folder) / name for name in names if not os.access(Path(folder) / name, os.R_OK | os.X_OK)]
     return closed
-
-
-def _nearest(path: Path) -> Path:
-    """The path itself, or the nearest folder above that exists."""
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path

@@ -15,13 +15,11 @@ from contracts.settings import Settings
 from domain.burst_intent import PATIENCE
 from domain.bursts import INTENT_TABLE
 from domain.shooting import Shooting, exposure_ev, shooting_of
-from domain.taste import ARCHIVE_SAMPLE
+from domain.taste import ARCHIVE_SAMPLE, FEWEST_RATINGS
 from web import burst_preview, scoring, transit
 from web.database import Connection
 from web.derivatives import thumbnail_pattern
 
-FEWEST_RATINGS = 5
-"""Below this many rated photographs with vectors nothing is trained, and scores are taken back."""
 JUDGED_ALWAYS_BELOW = 100
 JUDGED_AFTER = 0.03
 """Share of the ratings that are new, after which a taste is judged again."""
@@ -83,7 +81,8 @@ def _number(*parts: object) -> int:
 
 
 async def taste_matrices(connection: Connection, settings: Settings, job: Any) -> TasteParams | None:
-    """Everything rated so far. None below `FEWEST_RATINGS`: the model is retired, and the relay closes the job."""
+    """Everything rated so far. None below `FEWEST_RATINGS`: the model is retired, scores are taken back, and the relay
+    closes the job."""
     encoder = await connection.fetchrow("SELECT id, name FROM encoders WHERE status = 'active'")
     rows = await connection.fetch(_RATED, encoder["id"]) if encoder is not None else []
     if len(rows) < FEWEST_RATINGS:

@@ -7,7 +7,8 @@ import structlog
 from contracts import topology
 from contracts.events import Event
 from contracts.settings import Settings
-from web import bursts, counters, disk, events, imports, jobs, roots
+from domain.taste import FEWEST_RATINGS
+from web import bursts, counters, disk, events, imports, jobs, roots, scoring
 from web.database import Connection
 from web.relay import matrices
 from web.relay.broker import Publisher
@@ -89,9 +90,8 @@ async def switch_encoder(connection: Connection) -> None:
 _LATE_VECTORS = f"""
 WITH trainable AS (SELECT count(*) AS n {matrices.RATED_ROWS} AND e.encoder_id = (
     SELECT id FROM encoders WHERE status = 'active'))
-SELECT t.n >= {matrices.FEWEST_RATINGS} AND t.n <> coalesce((
-    SELECT length(m.photo_ids) / 8 FROM taste_models m JOIN encoders e ON e.id = m.encoder_id AND e.status = 'active'
-    WHERE NOT m.retired ORDER BY m.version DESC LIMIT 1), 0)
+SELECT t.n >= {FEWEST_RATINGS} AND t.n <> coalesce((
+    SELECT length(m.photo_ids) / 8 {scoring.IN_FORCE}), 0)
     AND NOT EXISTS (SELECT FROM jobs WHERE stage = 'taste' AND status IN ('due', 'queued', 'failed'))
 FROM trainable t
 """
