@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,18 +14,16 @@ from web.cli.reach import (
     HomeOption,
     JsonOption,
     Reached,
-    archive,
     not_running,
     print_json,
+    run_on,
     try_reachable_settings,
-    unreachable,
 )
 
 if TYPE_CHECKING:
     from contracts.settings import Settings
     from web.backup import Told, Written
 
-_T = TypeVar("_T")
 _UNPROVED = 3
 
 
@@ -66,7 +63,7 @@ def backup(
         return
     with _servers(home, made=False) as settings:
         wish = _Wish(_folder(to, settings), keep, previews, proof)
-        outcome = _run(settings, lambda reached: _backup(reached, wish, quiet=as_json))
+        outcome = run_on(settings, lambda reached: _backup(reached, wish, quiet=as_json))
     print_json(outcome) if as_json else _say_saved(outcome)
     if proof and not outcome["proved"]:
         raise typer.Exit(_UNPROVED)
@@ -139,7 +136,7 @@ def restore(
     An archive that has photographs is not overwritten without --replace, and only while nothing works on it.
     """
     with _servers(home, made=True) as settings:
-        outcome = _run(settings, lambda reached: _restore(reached, file.absolute(), replace, as_json), migrated=True)
+        outcome = run_on(settings, lambda reached: _restore(reached, file.absolute(), replace, as_json), migrated=True)
     print_json(outcome) if as_json else _say_restored(outcome)
 
 
@@ -203,25 +200,6 @@ def _servers(home: Path | None, *, made: bool) -> Iterator[Settings]:
     except (AlreadyRunningError, StartError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-
-
-def _run(settings: Settings, work: Callable[[Reached], Coroutine[Any, Any, _T]], *, migrated: bool = False) -> _T:
-    from web.errors import RequestError
-    from web.migrate import migrate_async
-
-    async def run() -> _T:
-        if migrated:
-            await migrate_async(settings.database_url.get_secret_value())
-        async with archive(settings) as reached:
-            return await work(reached)
-
-    try:
-        return asyncio.run(run())
-    except RequestError as error:
-        typer.echo(error.sentence, err=True)
-        raise typer.Exit(1) from error
-    except unreachable() as error:
-        raise not_running(settings) from error
 
 
 @contextmanager

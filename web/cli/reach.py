@@ -72,11 +72,18 @@ async def archive(settings: Settings) -> AsyncIterator[Reached]:
 
 def with_archive(home: Path | None, work: Callable[[Reached], Coroutine[Any, Any, _T]]) -> _T:
     """Runs `work` on the archive. A refused request is a sentence and exit 1; servers that are away are exit 2."""
+    return run_on(reachable_settings(home), work)
+
+
+def run_on(settings: Settings, work: Callable[[Reached], Coroutine[Any, Any, _T]], *, migrated: bool = False) -> _T:
+    """The same where it is known how to reach it; `migrated`: its database is brought up to date first."""
     from web.errors import RequestError
 
-    settings = reachable_settings(home)
-
     async def run() -> _T:
+        if migrated:
+            from web.migrate import migrate_async
+
+            await migrate_async(settings.database_url.get_secret_value())
         async with archive(settings) as reached:
             return await work(reached)
 

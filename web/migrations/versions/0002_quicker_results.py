@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alembic import op
+from web.sql_script import run_sql_beside
 
 revision = "0002"
 down_revision = "0001"
@@ -13,8 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for statement in Path(__file__).with_suffix(".sql").read_text(encoding="utf-8").split("\n--;;\n"):
-        op.get_bind().exec_driver_sql(statement)
+    run_sql_beside(__file__)
 
 
 def downgrade() -> None:
