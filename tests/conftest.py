@@ -14,7 +14,7 @@ DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[TestServers]:
-    started = TestServers(ahead=True)
+    started = TestServers(ahead=True, fast=True)
     yield started
     started.stop()
 

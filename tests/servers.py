@@ -16,18 +16,21 @@ from web.native.postgres import Postgres
 from web.native.rabbitmq import RabbitMQ
 
 _NUMBERS = itertools.count(1)
+_FAST = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "SELECT pg_reload_conf()")
+"""What a killed process loses is the same; only a machine that loses power would lose more."""
 
 
 class TestServers:
     """Servers in a folder of their own; `database()` and `vhost()` give a test something nobody else sees.
 
-    With `ahead`, the next test's database is made, and the last one's removed, while a test runs: both take as long as
-    a quick test.
+    With `ahead`, the next test's database is made, and the last one's removed, while a test runs. With `fast`, Postgres
+    does not wait for the disk: a database is made and removed in a tenth of the time.
     """
 
     __test__ = False
 
-    def __init__(self, folder: Path | None = None, *, ahead: bool = False) -> None:
+    def __init__(self, folder: Path | None = None, *, ahead: bool = False, fast: bool = False) -> None:
+        self._fast = fast
         self._ahead = ThreadPoolExecutor(1) if ahead else None
         self._next: Future[str] | None = None
         self._temporary = tempfile.TemporaryDirectory(prefix="fineshyt-") if folder is None else None
@@ -40,6 +43,8 @@ class TestServers:
     def start_postgres(self) -> None:
         if not self.postgres.running():
             self.postgres.start()
+            for setting in _FAST if self._fast else ():
+                asyncio.run(self._execute(setting))
 
     def database(self) -> str:
         """The URL of a fresh, migrated database."""
@@ -52,7 +57,9 @@ class TestServers:
         return url
 
     def _migrated(self) -> str:
-        return self._new_database(f"TEMPLATE {self._template()}")
+        # Copied as files, not through the write-ahead log: a checkpoint costs next to nothing without fsync.
+        strategy = "STRATEGY FILE_COPY" if self._fast else ""
+        return self._new_database(f"TEMPLATE {self._template()} {strategy}")
 
     def empty_database(self) -> str:
         """The URL of a fresh database that no migration has seen."""
