@@ -9,6 +9,7 @@ beside its older self.
 from __future__ import annotations
 
 import os
+import random
 import socket
 import threading
 import time
@@ -94,11 +95,7 @@ class Runner:
     # --- connection ---------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        parameters = pika.URLParameters(self._settings.amqp_url.get_secret_value())
-        parameters.heartbeat = self._heartbeat_s
-        parameters.blocked_connection_timeout = None  # an alarm of the broker pauses us, it does not end us
-        parameters.client_properties = {"connection_name": f"{self._worker.name} {self._name}"}
-        self._connection = pika.BlockingConnection(parameters)
+        self._connection = connect(self._settings, self._heartbeat_s, f"{self._worker.name} {self._name}")
         self._channel = self._connection.channel()
         declare(self._channel)
         self._channel.confirm_delivery()
@@ -307,6 +304,23 @@ class Runner:
                 with suppress(psutil.Error):
                     total += process.memory_info().rss
         return total / 1e6
+
+
+def connect(settings: Settings, heartbeat_s: int, name: str) -> pika.BlockingConnection:
+    """A connection, shown under `name` on the management page, to whichever node of `AMQP_URL` answers.
+
+    Raises OSError or AMQPError when none does.
+    """
+    nodes = []
+    for url in settings.amqp_urls:
+        node = pika.URLParameters(url)
+        node.heartbeat = heartbeat_s
+        node.blocked_connection_timeout = None  # an alarm of the broker pauses us, it does not end us
+        node.client_properties = {"connection_name": name}
+        nodes.append(node)
+    if not nodes:
+        raise ConnectionError("AMQP_URL is not set.")
+    return pika.BlockingConnection(random.sample(nodes, len(nodes)))
 
 
 def _wake() -> None:

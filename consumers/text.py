@@ -6,6 +6,8 @@ queue, so that nobody's answer waits for an answer that nobody waits for.
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from contextlib import suppress
 from typing import Any
@@ -15,7 +17,7 @@ import structlog
 from pika.exceptions import AMQPError
 from pydantic import ValidationError
 
-from consumers.runner import HEARTBEAT_S, declare
+from consumers.runner import HEARTBEAT_S, connect, declare
 from contracts import topology
 from contracts.claims import TextQuery, TextReply
 from contracts.settings import Settings
@@ -73,9 +75,8 @@ class TextServer:
             log.warning("text_tower_not_loaded", encoder=name, error=f"{type(error).__name__}: {error}")
 
     def _serve(self) -> None:
-        parameters = pika.URLParameters(self._settings.amqp_url.get_secret_value())
-        parameters.heartbeat = HEARTBEAT_S * 4  # loading a text tower takes a while, in this very thread
-        connection = pika.BlockingConnection(parameters)
+        # Loading a text tower takes a while, in this very thread.
+        connection = connect(self._settings, HEARTBEAT_S * 4, f"text {socket.gethostname()}:{os.getpid()}")
         channel = connection.channel()
         declare(channel)
         channel.basic_qos(prefetch_count=1)

@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def amqp_urls(self) -> tuple[str, ...]:
+        """The nodes of one RabbitMQ cluster, from `AMQP_URL` (separated by commas); any of them serves. Mostly one."""
+        return tuple(url for part in self.amqp_url.get_secret_value().split(",") if (url := part.strip()))
+
+    @property
     def derivatives_dir(self) -> Path:
         """Previews, thumbnails and renderings."""
         return self.derivatives or self.home / "derivatives"

@@ -23,7 +23,11 @@ REPORTS = "fineshyt.reports"
 RESULTS_QUEUE = "results"
 DEAD_QUEUE = "dead"
 PARKED_QUEUE = "parked"
-TEXT_QUEUE = "text"
+TEXT_QUEUE = "text.now"
+"""Queries, which somebody waits for. On several nodes like every other: a queue that is declared, but whose one node is
+away, would keep everybody from starting."""
+RETIRED_QUEUES = ("text",)
+"""Queues of earlier versions, removed where they are found."""
 
 DELIVERY_LIMIT = 10
 TEXT_TTL_MS = 5_000
@@ -103,7 +107,7 @@ QUEUES: tuple[Queue, ...] = (
     _kept_queue(RESULTS_QUEUE, **{"x-single-active-consumer": True}),
     _kept_queue(DEAD_QUEUE, **{"x-single-active-consumer": True}),
     _kept_queue(PARKED_QUEUE),
-    Queue(TEXT_QUEUE, arguments={"x-message-ttl": TEXT_TTL_MS}),
+    _kept_queue(TEXT_QUEUE, **{"x-message-ttl": TEXT_TTL_MS}),
 )
 
 BINDINGS: tuple[Binding, ...] = (

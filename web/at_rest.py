@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import aio_pika
-
 from contracts import topology
 from contracts.settings import Settings
+from web.broker import CANNOT_CONNECT
+from web.broker import connect as connect_broker
 from web.database import Connection
 from web.errors import RequestError
 from web.relay.broker import declare
@@ -30,8 +30,8 @@ async def empty_queues(connection: Connection, settings: Settings) -> None:
     ):
         raise RequestError(409, _AT_WORK)
     try:
-        broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
-    except (OSError, ValueError, aio_pika.exceptions.AMQPException) as error:
+        broker = await connect_broker(settings)
+    except CANNOT_CONNECT as error:
         raise RequestError(
             503, "RabbitMQ cannot be reached. Its queues hold work for the archive as it is, and must be emptied first."
         ) from error

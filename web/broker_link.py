@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-import aio_pika
 import structlog
 
 from contracts.settings import Settings
 from web import reports
+from web.broker import connect
 from web.reports import ReportBoard
 from web.text_search import TextTower
 
@@ -18,14 +18,13 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 
 async def follow_broker(settings: Settings, board: ReportBoard, tower: TextTower) -> None:
     """Connects, and connects again whenever RabbitMQ comes back. Until cancelled."""
-    url = settings.amqp_url.get_secret_value()
-    if not url:
+    if not settings.amqp_urls:
         log.warning("no_broker_configured")
         return
     pause = _FIRST_PAUSE_S
     while True:
         try:
-            connection = await aio_pika.connect(url, timeout=10)
+            connection = await connect(settings)
             async with connection:
                 pause = _FIRST_PAUSE_S
                 await reports.listen(connection, board)

@@ -14,6 +14,8 @@ from typing import Any
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
+from web.broker import in_any_order
+
 _OPEN_WITHIN_S = 10.0
 
 
@@ -49,11 +51,22 @@ class BulkChannel:
         self.lost: BaseException | None = None
 
     @classmethod
-    async def open(cls, url: str, *, prefetch: int = 0) -> BulkChannel:
-        """Connects; `prefetch` limits the unacknowledged messages of each consumer (0: no limit).
+    async def open(cls, *urls: str, prefetch: int = 0) -> BulkChannel:
+        """Connects to the first of these nodes that answers; `prefetch` limits the unacknowledged messages of each
+        consumer (0: no limit).
 
-        Raises OSError or `pika.exceptions.AMQPError` when that does not succeed within ten seconds.
+        Raises OSError or `pika.exceptions.AMQPError`, the last node's, when none does within ten seconds.
         """
+        refusal: Exception = ConnectionError("AMQP_URL is not set.")
+        for url in in_any_order(urls):
+            try:
+                return await cls._open(url, prefetch)
+            except (OSError, pika.exceptions.AMQPError) as error:
+                refusal = error
+        raise refusal
+
+    @classmethod
+    async def _open(cls, url: str, prefetch: int) -> BulkChannel:
         async with asyncio.timeout(_OPEN_WITHIN_S):
             connection = await _connected(url)
             try:

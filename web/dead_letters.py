@@ -13,6 +13,7 @@ import aio_pika
 
 from contracts import topology
 from contracts.settings import Settings
+from web.broker import connect
 
 LOOKED_AT = 1_000
 _SHOWN = 300
@@ -20,7 +21,7 @@ _SHOWN = 300
 
 @asynccontextmanager
 async def _parked(settings: Settings) -> AsyncIterator[tuple[Any, Any]]:
-    broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
+    broker = await connect(settings)
     async with broker:
         channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
         yield channel, await channel.get_queue(topology.PARKED_QUEUE, ensure=False)
@@ -60,7 +61,7 @@ async def replay(settings: Settings) -> int:
 
 async def dead(settings: Settings) -> int:
     """Messages in the queue `dead`. Only where the results writer is away do they wait: it takes them as they come."""
-    broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
+    broker = await connect(settings)
     async with broker:
         declared = await (await broker.channel()).declare_queue(topology.DEAD_QUEUE, passive=True)
         return int(declared.declaration_result.message_count or 0)

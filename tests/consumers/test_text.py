@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from consumers.text import TextServer
+from contracts import topology
 from contracts.claims import TextQuery
 from contracts.settings import Settings
 from domain import embedding
@@ -46,11 +47,11 @@ async def tower(amqp_url: str, server: TextServer) -> AsyncIterator[TextTower]:
 
 
 def _consumers(broker: Broker) -> int:
-    return int(broker.channel.queue_declare("text", passive=True).method.consumer_count)
+    return int(broker.channel.queue_declare(topology.TEXT_QUEUE, passive=True).method.consumer_count)
 
 
 def _waiting(broker: Broker) -> int:
-    return int(broker.channel.queue_declare("text", passive=True).method.message_count)
+    return int(broker.channel.queue_declare(topology.TEXT_QUEUE, passive=True).method.message_count)
 
 
 @pytest.mark.parametrize("server", [TINY], indirect=True)

@@ -28,7 +28,7 @@ from tests.deploy.compose_file import (
 
 ONCE = {"passwords", "migrate"}
 SERVERS = {"postgres", "rabbitmq"}
-STAGES = {*topology.WORK_STAGES, topology.TEXT_QUEUE}
+STAGES = {*topology.WORK_STAGES, "text"}
 READ_ORIGINALS = {"web", "writer", "scan", "convert"}
 ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
 SETTINGS_OF_NATIVE_START = {

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aio_pika
 import pika
 import pytest
 
+from consumers.runner import connect as connect_consumer
 from contracts import topology
+from contracts.settings import Settings
+from web.broker import connect
 from web.bulk import BrokerLostError, BulkChannel, Delivered, RefusedError
 from web.relay.broker import declare
 
@@ -85,3 +88,35 @@ async def test_a_channel_that_was_closed_says_so_to_everybody(bulk: BulkChannel)
 async def test_a_broker_that_is_not_there_is_an_error_within_seconds(unused_tcp_port: int) -> None:
     with pytest.raises((OSError, pika.exceptions.AMQPError)):
         await BulkChannel.open(f"amqp://guest:guest@127.0.0.1:{unused_tcp_port}/")
+
+
+@pytest.fixture
+def nodes(amqp_url: str, unused_tcp_port_factory: Callable[[], int]) -> tuple[str, ...]:
+    """The addresses of a cluster, most of whose nodes are away."""
+    return (*(f"amqp://guest:guest@127.0.0.1:{unused_tcp_port_factory()}/" for _ in range(5)), amqp_url)
+
+
+async def test_nodes_that_are_away_are_passed_over(nodes: tuple[str, ...]) -> None:
+    settings = Settings(AMQP_URL=", ".join(nodes))
+    assert settings.amqp_urls == nodes
+
+    bulk = await BulkChannel.open(*nodes)
+    await bulk.close()
+    await (await connect(settings)).close()
+    await asyncio.to_thread(lambda: connect_consumer(settings, 30, "a consumer").close())
+
+
+async def test_without_an_address_it_is_said_which_setting_lacks() -> None:
+    with pytest.raises(OSError, match="AMQP_URL is not set"):
+        await connect(Settings(AMQP_URL=" "))
+    with pytest.raises(OSError, match="AMQP_URL is not set"):
+        connect_consumer(Settings(AMQP_URL=""), 30, "a consumer")
+
+
+async def test_a_queue_of_an_earlier_version_is_removed(amqp_url: str) -> None:
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue("text", durable=True, arguments={"x-message-ttl": 5_000})
+        await declare(channel)
+        with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
+            await channel.declare_queue("text", passive=True)

@@ -32,14 +32,13 @@ async def _running(reached: Reached) -> dict[str, int]:
     """Claims in the consumers' hands, from a round of their reports; none where the broker is away."""
     import asyncio
 
-    import aio_pika
-
     from web import reports
+    from web.broker import CANNOT_CONNECT, connect
 
     board = reports.ReportBoard()
     try:
-        broker = await aio_pika.connect(reached.settings.amqp_url.get_secret_value(), timeout=5)
-    except (OSError, aio_pika.exceptions.AMQPException):
+        broker = await connect(reached.settings, timeout_s=5)
+    except CANNOT_CONNECT:
         return {}
     async with broker:
         await reports.listen(broker, board)

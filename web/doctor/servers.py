@@ -9,6 +9,8 @@ import httpx
 
 from contracts import topology
 from contracts.settings import Settings
+from web.broker import CANNOT_CONNECT
+from web.broker import connect as connect_broker
 from web.database import Connection
 from web.doctor.finding import Finding
 from web.operations import newest_revision
@@ -48,12 +50,11 @@ async def database(connection: Connection | None) -> list[Finding]:
 
 
 async def broker(settings: Settings) -> list[Finding]:
-    url = settings.amqp_url.get_secret_value()
-    if not url:
+    if not settings.amqp_urls:
         return [Finding("broker", False, "No RabbitMQ is known.", f"{_RESTART}. Else set AMQP_URL.")]
     try:
-        connection = await aio_pika.connect(url, timeout=5)
-    except (OSError, aio_pika.exceptions.AMQPException, ValueError) as error:
+        connection = await connect_broker(settings, timeout_s=5)
+    except CANNOT_CONNECT as error:
         said = f"RabbitMQ does not answer ({type(error).__name__})."
         return [Finding("broker", False, said, f"{_RESTART}. Else check AMQP_URL.")]
     async with connection:
@@ -76,9 +77,9 @@ async def _workers(connection: Any) -> Finding:
         try:
             declared = await channel.declare_queue(queue, passive=True)
             if not declared.declaration_result.consumer_count:
-                idle.append(queue)
+                idle.append(queue.removesuffix(".now"))
         except aio_pika.exceptions.AMQPException:  # not declared: nobody ever read it
-            idle.append(queue)
+            idle.append(queue.removesuffix(".now"))
         finally:
             await channel.close()
     if not idle:

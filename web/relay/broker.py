@@ -26,6 +26,8 @@ async def declare(channel: AbstractChannel) -> None:
         )
     for binding in topology.BINDINGS:
         await queues[binding.queue].bind(exchanges[binding.exchange], binding.routing_key)
+    for name in topology.RETIRED_QUEUES:
+        await channel.queue_delete(name)
 
 
 class Publisher:
@@ -36,11 +38,11 @@ class Publisher:
         self._bulk = bulk
 
     @classmethod
-    async def open(cls, connection: AbstractConnection, amqp_url: str) -> Publisher:
+    async def open(cls, connection: AbstractConnection, *amqp_urls: str) -> Publisher:
         """Declares the topology over `connection`; claims travel on a connection of their own."""
         channel = await connection.channel()
         await declare(channel)
-        return cls(channel, await BulkChannel.open(amqp_url))
+        return cls(channel, await BulkChannel.open(*amqp_urls))
 
     async def close(self) -> None:
         await self._bulk.close()

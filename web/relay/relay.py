@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import aio_pika
 import structlog
+from aio_pika.abc import AbstractConnection
 
 from contracts.settings import Settings
 from web import reports, roots
+from web.broker import connect as connect_broker
 from web.database import Connection, connect
 from web.jobs import WAKE_RELAY
 from web.relay import sweep
@@ -46,18 +47,16 @@ async def _session(settings: Settings, stop: asyncio.Event) -> None:
             await happens_within(stop, _STANDBY_S)
             if stop.is_set():
                 return
-        broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
+        broker = await connect_broker(settings)
         async with broker:
             await _lead(connection, broker, settings, stop)
     finally:
         connection.terminate()
 
 
-async def _lead(
-    connection: Connection, broker: aio_pika.abc.AbstractConnection, settings: Settings, stop: asyncio.Event
-) -> None:
+async def _lead(connection: Connection, broker: AbstractConnection, settings: Settings, stop: asyncio.Event) -> None:
     board = ReportBoard()
-    publisher = await Publisher.open(broker, settings.amqp_url.get_secret_value())
+    publisher = await Publisher.open(broker, *settings.amqp_urls)
     try:
         await _work(connection, broker, publisher, board, settings, stop)
     finally:
@@ -66,7 +65,7 @@ async def _lead(
 
 async def _work(
     connection: Connection,
-    broker: aio_pika.abc.AbstractConnection,
+    broker: AbstractConnection,
     publisher: Publisher,
     board: ReportBoard,
     settings: Settings,

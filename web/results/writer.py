@@ -24,6 +24,7 @@ from contracts import topology
 from contracts.claims import ClaimCheck
 from contracts.results import ANSWER, ErrorEnvelope, Failure, Result
 from contracts.settings import Settings
+from web.broker import connect as connect_broker
 from web.bulk import BulkChannel, Delivered
 from web.database import Connection, connect
 from web.derivatives import remove_derivative
@@ -70,7 +71,7 @@ class Writer:
         while not self._stop.is_set():
             try:
                 await _declare(self._settings)
-                channel = await BulkChannel.open(self._settings.amqp_url.get_secret_value(), prefetch=_PREFETCH)
+                channel = await BulkChannel.open(*self._settings.amqp_urls, prefetch=_PREFETCH)
                 try:
                     delay = 0.5
                     await self._consume(channel)
@@ -192,7 +193,7 @@ def _about(delivery: Delivery) -> dict[str, Any]:
 
 
 async def _declare(settings: Settings) -> None:
-    broker = await aio_pika.connect(settings.amqp_url.get_secret_value(), timeout=10)
+    broker = await connect_broker(settings)
     async with broker:
         await declare(await broker.channel())
 
