@@ -24,7 +24,12 @@ class Quality:
 
 
 def laplacian_variance(grey: NDArray[np.uint8]) -> float:
-    """Variance of `4c-N-S-W-E` over the interior pixels of a (h, w) picture, h and w at least 3."""
+    """Variance of `4c-N-S-W-E` over the interior pixels of a (h, w) picture; 0 where there are none.
+
+    A strip of 65,000 x 60 pixels is one pixel high when its long edge is 1,024.
+    """
+    if min(grey.shape) < 3:
+        return 0.0
     g = grey.astype(np.int16)
     laplacian = 4 * g[1:-1, 1:-1] - g[:-2, 1:-1] - g[2:, 1:-1] - g[1:-1, :-2] - g[1:-1, 2:]
     return float(laplacian.astype(np.float32).var(dtype=np.float64))

@@ -29,6 +29,8 @@ def decode_psd(path: Path, data: bytes, want: Want) -> Picture:
         return _decode(path, data, want)
     except (struct.error, ValueError, IndexError, zlib.error) as error:
         raise refusals.truncated(path, str(error)) from error
+    except RuntimeError as error:  # of the unpacker
+        raise refusals.damaged(path, "its packed rows make no sense", str(error)) from error
 
 
 def _decode(path: Path, data: bytes, want: Want) -> Picture:

@@ -31,6 +31,13 @@ def test_the_variance_of_the_laplacian(size: tuple[int, int], seed: int, levels:
     assert laplacian_variance(grey) == pytest.approx(plain_variance(grey), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("size", [(1, 1024), (2, 1024), (1024, 1), (1, 1)])
+def test_a_strip_without_interior_is_not_sharp(size: tuple[int, int]) -> None:
+    found = baseline_quality(np.full(size, 128, np.uint8))
+
+    assert (found.sharpness, found.exposure) == (0, 100)
+
+
 def of_clipped(dark: int, bright: int, total: int = 10_000) -> NDArray[np.uint8]:
     flat = np.full(total, 128, np.uint8)
     flat[:dark], flat[dark : dark + bright] = 5, 250

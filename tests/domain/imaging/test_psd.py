@@ -79,6 +79,16 @@ def test_a_document_cut_short_is_refused(tmp_path: Path, packed: bool) -> None:
         converted(original)
 
 
+def test_packed_rows_without_sense_are_refused(tmp_path: Path) -> None:
+    original = write_psd(tmp_path / "a.psd", PLANES, mode=RGB, packed=True)
+    data = bytearray(original.read_bytes())
+    data[-300:] = b"\x7f" * 300
+    original.write_bytes(data)
+
+    with pytest.raises(PermanentError, match="is damaged"):
+        converted(original)
+
+
 def test_other_colours_are_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match=r"a\.psd is of a kind that cannot be read here .* save it as RGB or grey"):
         converted(write_psd(tmp_path / "a.psd", PLANES, mode=LAB))
