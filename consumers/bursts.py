@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from consumers.own_places import refuse_outside
 from consumers.stage import Outcome
 from contracts.claims import BurstsParams, ClaimCheck
 from contracts.results import BurstsPayload
@@ -30,11 +31,13 @@ class Bursts:
     encoder: str | None = None
 
     def __init__(self, settings: Settings) -> None:
-        """No settings of its own: threshold and gap travel in the claim."""
+        """Threshold and gap travel in the claim."""
+        self._transit = settings.transit_dir
 
     def run(self, claims: Sequence[ClaimCheck]) -> Iterator[Outcome]:
         for claim in claims:
             params = BurstsParams.model_validate(claim.params)
+            refuse_outside(self._transit, claim, params.groups_path)
             table = np.load(params.table_path, allow_pickle=False)
             features = np.load(params.features_path, mmap_mode="r", allow_pickle=False)
             threshold = params.threshold or burst_threshold(params.encoder)

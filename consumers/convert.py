@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from consumers.decoders import DecoderPool
+from consumers.own_places import refuse_outside
 from consumers.stage import Outcome
 from contracts.claims import ClaimCheck, ConvertParams, RenderParams
 from contracts.results import ConvertPayload, RenderPayload
@@ -23,6 +24,7 @@ class Convert:
     def __init__(self, settings: Settings, decoder: str = DECODER) -> None:
         self.slots = settings.slots or os.cpu_count() or 1
         self._decoder = decoder
+        self._derivatives = settings.derivatives_dir
         self._pool = DecoderPool(
             self.slots, files_per_child=settings.files_per_child, memory_mb=settings.convert_memory_mb
         )
@@ -33,6 +35,7 @@ class Convert:
 
     def _convert(self, claim: ClaimCheck) -> ConvertPayload:
         params = ConvertParams.model_validate(claim.params)
+        refuse_outside(self._derivatives, claim, params.preview_path, params.thumb_path)
         arguments = params.model_dump(include={"preview_path", "thumb_path", "pixel_cap", "want_focus"}) | {
             "decoder": self._decoder,
             "original": claim.file_path,
@@ -44,6 +47,7 @@ class Convert:
 
     def _render(self, claim: ClaimCheck) -> RenderPayload:
         params = RenderParams.model_validate(claim.params)
+        refuse_outside(self._derivatives, claim, params.render_path)
         arguments = params.model_dump(include={"render_path", "pixel_cap", "quality"}) | {
             "original": claim.file_path,
             "companion": params.companion_path,

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from pydantic import ValidationError
+
 from consumers.previews import preview_of
 from consumers.stage import Outcome
 from contracts.claims import ClaimCheck, EmbedParams
@@ -34,8 +36,20 @@ class Embed:
         self._decoders = ThreadPoolExecutor(decoding, thread_name_prefix="preview")
 
     def run(self, claims: Sequence[ClaimCheck]) -> Iterator[Outcome]:
-        for name, same in _by_encoder(claims).items():
-            yield from self._embed(self._load(name), same)
+        """A claim without sense, or an encoder that cannot be loaded, is charged to no other claim of the batch."""
+        named: dict[str, list[ClaimCheck]] = {}
+        for claim in claims:
+            try:
+                named.setdefault(EmbedParams.model_validate(claim.params).encoder, []).append(claim)
+            except ValidationError as error:
+                yield claim, error
+        for name, same in named.items():
+            try:
+                encoder = self._load(name)
+            except Exception as error:
+                yield from ((claim, error) for claim in same)
+            else:
+                yield from self._embed(encoder, same)
 
     def _embed(self, encoder: Any, claims: Sequence[ClaimCheck]) -> Iterator[Outcome]:
         """A preview that cannot be read fails alone."""
@@ -72,10 +86,3 @@ class Embed:
 
 def _prepare(encoder: Any, claim: ClaimCheck) -> Any:
     return encoder.prepare(preview_of(claim))
-
-
-def _by_encoder(claims: Sequence[ClaimCheck]) -> dict[str, list[ClaimCheck]]:
-    grouped: dict[str, list[ClaimCheck]] = {}
-    for claim in claims:
-        grouped.setdefault(EmbedParams.model_validate(claim.params).encoder, []).append(claim)
-    return grouped

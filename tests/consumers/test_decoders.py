@@ -168,7 +168,7 @@ def test_a_photograph_crosses_the_pipe_as_a_few_kilobytes(
         "preview_path": str(tmp_path / "p.jpg"), "thumb_path": str(tmp_path / "t.jpg"),
         "pixel_cap": 10**9, "timeout_s": 60,
     }  # fmt: skip
-    worker = Convert(settings.model_copy(update={"slots": 1}))
+    worker = Convert(settings.model_copy(update={"slots": 1, "derivatives": tmp_path}))
     [(_, payload)] = list(worker.run([claim("convert", file_path=str(original), params=params)]))
     worker.close()
     assert isinstance(payload, ConvertPayload)

@@ -26,6 +26,7 @@ from contracts.claims import ClaimCheck
 from contracts.results import BurstsPayload, ConvertPayload, EmbedPayload, RenderPayload, ScanPayload, TastePayload
 from contracts.settings import Settings
 from domain.bursts import INTENT_TABLE
+from domain.errors import PermanentError
 from domain.imaging.hashes import perceptual_hash
 from tests.consumers.broker import claim
 
@@ -53,8 +54,8 @@ def test_scan_lists_a_folder(shared_data: Path, settings: Settings) -> None:
 
 
 @pytest.fixture
-def convert(settings: Settings) -> Iterator[Convert]:
-    worker = Convert(settings.model_copy(update={"slots": 2}))
+def convert(settings: Settings, tmp_path: Path) -> Iterator[Convert]:
+    worker = Convert(settings.model_copy(update={"slots": 2, "derivatives": tmp_path}))
     yield worker
     worker.close()
 
@@ -95,6 +96,17 @@ def test_render_says_that_a_large_picture_has_tiles(tmp_path: Path, convert: Con
     payload = run(convert, claim("render", file_path=str(tmp_path / "scan.tif"), params=params))[1]
     assert payload == RenderPayload(width=8200, height=6200, tiled=True)
     assert (tmp_path / "r.tiles" / "5" / "16_12.jpg").is_file()
+
+
+@pytest.mark.parametrize("name", ["preview_path", "thumb_path"])
+@pytest.mark.parametrize("path", ["{}/../outside.jpg", "/outside.jpg", "outside.jpg", "{}-beside/outside.jpg"])
+def test_nothing_is_written_outside_of_the_derivatives(
+    shared_data: Path, tmp_path: Path, convert: Convert, name: str, path: str
+) -> None:
+    original = shared_data / "photos" / "new-windmill.jpg"
+    with pytest.raises(PermanentError, match="was refused"):
+        run(convert, converting(original, tmp_path, **{name: path.format(tmp_path)}))
+    assert list(tmp_path.rglob("*.jpg")) == []
 
 
 def test_every_broken_file_fails_with_a_sentence_that_names_it(
@@ -157,6 +169,13 @@ def test_a_broken_preview_fails_alone_in_its_batch(previews: list[Path], tmp_pat
     assert "broken.jpg" in kinds[len(previews)].sentence
 
 
+def test_a_claim_without_sense_is_charged_to_no_other(previews: list[Path], embed: Embed) -> None:
+    senseless = claim("embed", 1, file_path=str(previews[0]), params={"encoder": ["none"]})
+    answers = run(embed, senseless, embedding(previews[0], 2))
+    assert failure_of(senseless, answers[1], "w", 0.0).failure == "bug"
+    assert isinstance(answers[2], EmbedPayload)
+
+
 def test_one_batch_may_name_two_encoders(previews: list[Path], embed: Embed) -> None:
     answers = run(embed, embedding(previews[0], 1), embedding(previews[0], 2, TINY), embedding(previews[1], 3))
     assert [answers[n].encoder for n in (1, 2, 3)] == [BUNDLED, TINY, BUNDLED]
@@ -169,9 +188,10 @@ def test_a_missing_encoder_is_a_reason_to_wait_and_not_the_photographs_fault(
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     given = embedding(previews[0], 1, "ViT-L-14/no-such-weights")
-    with pytest.raises(Exception, match="CLIP_PRETRAINED") as caught:
-        run(embed, given)
-    failure = failure_of(given, caught.value, "w", 0.0)
+    answers = run(embed, given, embedding(previews[0], 2))
+    failure = failure_of(given, answers[1], "w", 0.0)
+    assert isinstance(answers[2], EmbedPayload)
+    assert "CLIP_PRETRAINED" in failure.sentence
     assert (failure.failure, failure.needs_person) == ("unavailable", True)
 
 
@@ -248,11 +268,18 @@ def _shots(n: int) -> Array:
 def test_bursts_are_found_in_the_matrices_on_disk(tmp_path: Path, settings: Settings) -> None:
     vectors = np.repeat(np.eye(3, 16, dtype=np.float16), [3, 1, 2], axis=0)
     given = claim("bursts", 0, params=_burst_params(tmp_path, _shots(6), vectors))
-    payload = run(Bursts(settings), given)[0]
+    payload = run(Bursts(settings.model_copy(update={"transit": tmp_path})), given)[0]
     assert payload == BurstsPayload(groups=2, photos=5, threshold=0.9, gap_s=5.0)
     groups = np.load(tmp_path / "groups.npy", allow_pickle=False)
     keepers = {int(photo) for photo, _, keeper, _ in groups if keeper == 1}
     assert keepers == {2, 5}
+
+
+def test_groups_are_written_only_where_matrices_lie(tmp_path: Path, settings: Settings) -> None:
+    params = _burst_params(tmp_path, _shots(2), np.ones((2, 16), np.float16))
+    with pytest.raises(PermanentError, match="was refused"):
+        run(Bursts(settings), claim("bursts", 0, params=params))
+    assert not (tmp_path / "groups.npy").exists()
 
 
 def test_a_panorama_is_seen_on_the_thumbnails(tmp_path: Path, settings: Settings) -> None:
@@ -270,7 +297,7 @@ def test_a_panorama_is_seen_on_the_thumbnails(tmp_path: Path, settings: Settings
     thumbs = f"{tmp_path}/{{folder:06d}}/{{photo_id}}-{{generation}}.thumb.jpg"
     vectors = np.ones((5, 16), np.float16)
     given = claim("bursts", 0, params=_burst_params(tmp_path, table, vectors, thumbs=thumbs))
-    payload = run(Bursts(settings), given)[0]
+    payload = run(Bursts(settings.model_copy(update={"transit": tmp_path})), given)[0]
     assert (payload.panoramas, payload.groups) == (1, 0)
     groups = np.load(tmp_path / "groups.npy", allow_pickle=False)
     assert groups[:, 0].tolist() == [0, 1, 2, 3]
