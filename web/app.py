@@ -20,6 +20,7 @@ from web.reports import ReportBoard
 from web.security import Guard, allowed_hosts
 from web.text_search import TextTower
 from web.waiting import happens_within
+from web.word_vectors import WordVectors
 
 _DESCRIPTION = """Finds the keepers in one photographer's archive. Errors are `application/problem+json` with a
 sentence that says what to do."""
@@ -53,7 +54,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         url = settings.database_url.get_secret_value()
         pool = await create_pool(url)
-        context = Context(settings, pool, ReportBoard(), EventHub(url), TextTower())
+        tower = TextTower()
+        context = Context(settings, pool, ReportBoard(), EventHub(url), tower, WordVectors(tower))
         app.state.context = context
         tasks = [
             asyncio.create_task(context.hub.run(), name="events"),
@@ -67,6 +69,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await context.words.close()
             await _close(pool)
 
     return lifespan

@@ -17,6 +17,7 @@ from web.live import EventHub
 from web.problems import AWAY
 from web.reports import ReportBoard
 from web.text_search import TextTower
+from web.word_vectors import WordVectors
 
 _ACQUIRE_S = 10.0
 
@@ -30,6 +31,7 @@ class Context:
     board: ReportBoard
     hub: EventHub
     text_tower: TextTower
+    words: WordVectors
 
 
 def _context(request: Request) -> Context:

@@ -1,4 +1,4 @@
-"""Why a photo has its score: what each rated photo lends it. The parts sum to the score."""
+"""Why a photo has its score: what each rated photo lends it, and what words tell of it. The parts sum to the score."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.taste import lent, score
+from domain.taste_words import VOCABULARY, told_by
 from web.database import Connection
 from web.errors import RequestError
 from web.items import items_by_id
 from web.scoring import IN_FORCE
+from web.word_vectors import Vocabulary, WordVectors
 
 NAMED = 6
 _POINTS = 25.0
 """Of 100, for a star."""
 
 _MODEL = f"""
-SELECT m.version, m.encoder_id, m.mean, m.bias, m.weights, m.centre, m.lens, m.dim, m.photo_ids, m.stars, m.tentative
+SELECT m.version, m.encoder_id, e.name AS encoder, m.mean, m.bias, m.weights, m.centre, m.lens, m.dim, m.photo_ids,
+       m.stars, m.tentative
 {IN_FORCE}
 """
 
 
-async def why(connection: Connection, photo_id: int) -> dict[str, Any]:
+async def why(connection: Connection, words: WordVectors, photo_id: int) -> dict[str, Any]:
     """`mean` + `parts` (the largest, with their photos) + `others` = `sum`; `score` is the sum as a whole number from
-    0 to 100. Raises RequestError where there is no score to explain."""
+    0 to 100. `in_words` tells the same sum another way: `mean` + its `parts` + its `rest`; None where the encoder has
+    no text tower, or has not yet encoded the words. Raises RequestError where there is no score to explain."""
     model = await connection.fetchrow(_MODEL)
     vector = model and await connection.fetchval(
         "SELECT vec FROM embeddings WHERE photo_id = $1 AND encoder_id = $2", photo_id, model["encoder_id"]
@@ -56,7 +60,24 @@ async def why(connection: Connection, photo_id: int) -> dict[str, Any]:
         "mean": mean,
         "parts": named,
         "others": {"count": len(stars) - len(named), "points": total - mean - sum(part["points"] for part in named)},
+        "in_words": _in_words(model, words.of(model["encoder"]), rated, vector, total - mean),
     }
+
+
+def _in_words(
+    model: Any, vocabulary: Vocabulary | None, rated: list[Any], vector: NDArray[Any], about_mean: float
+) -> dict[str, Any] | None:
+    if vocabulary is None:
+        return None
+    vectors = np.stack([row["vec"] for row in rated]).astype(np.float64)
+    points = _POINTS * vectors @ np.frombuffer(model["weights"], "<f4")
+    told = told_by(vocabulary.words, vocabulary.neutral, vectors, points)
+    each = told.points(vector.astype(np.float64))
+    parts: list[dict[str, Any]] = [
+        {"word": VOCABULARY[k], "points": float(p)} for k, p in zip(told.chosen, each, strict=True)
+    ]
+    parts.sort(key=lambda part: -abs(part["points"]))
+    return {"parts": parts, "rest": about_mean - float(each.sum())}
 
 
 def _points(model: Any, vector: NDArray[Any], rated: list[Any], stars: list[float]) -> NDArray[np.float64]:

@@ -39,7 +39,11 @@ async def threshold(request: Threshold, db: Db) -> Json:
 
 
 @router.get("/next")
-async def next_to_rate(db: Db, size: Annotated[int, Query(ge=1, le=100)] = 10, seed: int | None = None) -> Json:
+async def next_to_rate(
+    db: Db,
+    size: Annotated[int, Query(ge=1, le=100)] = 10,
+    seed: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
+) -> Json:
     """The unrated photos whose rating teaches most, in order. With the same `seed`, the same offer. `random`: ids of
     those that were drawn at random, one in five."""
     drawn = secrets.randbelow(2**31) if seed is None else seed
@@ -50,7 +54,8 @@ async def next_to_rate(db: Db, size: Annotated[int, Query(ge=1, le=100)] = 10, s
 
 
 @router.get("/why/{photo_id}")
-async def why(photo_id: PhotoId, db: Db) -> Json:
+async def why(photo_id: PhotoId, db: Db, here: Here) -> Json:
     """Why this photo has its score: `mean` + the points of each of the `parts` (rated photos that lend most to it) +
-    those of the `others` are the `sum`, of 100; `score` is the sum as a whole number from 0 to 100."""
-    return Json(await reasons.why(db, photo_id))
+    those of the `others` are the `sum`, of 100; `score` is the sum as a whole number from 0 to 100. `in_words`: the
+    same sum by words, where the encoder has a text tower: `mean` + the points of its `parts` + its `rest`."""
+    return Json(await reasons.why(db, here.words, photo_id))

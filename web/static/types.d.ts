@@ -145,6 +145,7 @@ interface Reasons {
   tentative: boolean;
   parts: { item: Item; stars: number; points: number }[];
   others: { count: number; points: number };
+  in_words: { parts: { word: string; points: number }[]; rest: number } | null;
 }
 
 /** web/taste_report.py */

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from asgi_lifespan import LifespanManager
 from numpy.typing import NDArray
 
 from consumers.taste import Taste
 from contracts.claims import ClaimCheck, TasteParams
 from contracts.results import EmbedPayload, ScannedFile
+from contracts.settings import Settings
+from domain.taste_words import prompt
 from tests.integration.archive import Archive
 from tests.integration.messages import converted, result
 from web import jobs, scoring
+from web.app import create_app
 from web.relay.matrices import taste_matrices
 from web.relay.sweep import train_on_late_vectors
+from web.text_search import TextTower
+from web.word_vectors import WordVectors
 
 pytestmark = pytest.mark.integration
 
@@ -152,6 +162,48 @@ async def test_the_others_are_no_dump_for_what_does_not_add_up(archive: Archive,
 
     assert reasons["others"]["count"] == 0
     assert reasons["others"]["points"] == pytest.approx(0, abs=0.1)
+
+
+class Tower(TextTower):
+    """A text tower whose word for high contrast is the direction that these ratings follow."""
+
+    async def encode(self, text: str, encoder: str | None) -> NDArray[np.float16]:
+        if text == prompt("high contrast"):
+            return np.eye(DIM, dtype=np.float16)[0]
+        return vectors(1, seed=zlib.crc32(text.encode()))[0]
+
+
+@pytest.fixture
+async def worded(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(settings)
+    async with LifespanManager(app) as manager:
+        app.state.context = replace(app.state.context, words=WordVectors(Tower()))
+        transport = httpx.ASGITransport(manager.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:4000") as client:
+            yield client
+        await app.state.context.words.close()
+
+
+async def test_words_tell_the_same_sum_where_the_encoder_understands_them(
+    archive: Archive, worded: httpx.AsyncClient
+) -> None:
+    features = vectors(40)
+    photos = await embedded_photos(archive, features)
+    await rate_all(worded, photos, liking(features)[:30])
+    await learn(archive)
+    assert (await worded.get(f"/api/taste/why/{photos[35]}")).json()["in_words"] is None
+    await archive.connection.execute("UPDATE encoders SET name = 'ViT-L-14/made'")
+
+    async with asyncio.timeout(10):
+        while (reasons := (await worded.get(f"/api/taste/why/{photos[35]}")).json())["in_words"] is None:
+            await asyncio.sleep(0.01)
+
+    told = reasons["in_words"]
+    assert "high contrast" in [part["word"] for part in told["parts"]]
+    total = reasons["mean"] + sum(part["points"] for part in told["parts"]) + told["rest"]
+    assert total == pytest.approx(reasons["sum"])
+    sizes = [abs(part["points"]) for part in told["parts"]]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 async def test_a_photo_without_a_score_has_no_reasons(archive: Archive, client: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-// Why a photograph has its score: what each rated photograph lends it, down to the sum.
+// Why a photograph has its score: what each rated photograph lends it, down to the sum; and the same sum in words.
 import { get } from "../core/api.js";
 import { button, counted, el } from "../core/dom.js";
 import { openDialog } from "./dialog.js";
@@ -15,17 +15,35 @@ export async function showWhy(id) {
       el("p", { class: "quiet", text: said(id, reasons) }),
       el("table", { class: "reasons" },
         el("tbody", {},
-          row(null, "The mean of your ratings", reasons.mean, false),
+          meanOf(reasons),
           ...reasons.parts.map((part) => row(part, named(id, part, reasons.mean), part.points)),
           reasons.others.count ? row(null, `${counted(reasons.others.count, "other rated photograph")} together`, reasons.others.points) : null,
         ),
-        el("tfoot", {}, row(null, sumOf(reasons), reasons.sum, false))),
+        totalOf(reasons)),
+      ...(reasons.in_words ? [inWords(reasons, reasons.in_words)] : []),
       el("p", { class: "choices" }, button("Close", () => close(null), { autofocus: true })),
     ], { wide: true });
   } catch (error) {
     complain(error);
   }
 }
+
+/** @param {Reasons} reasons @param {NonNullable<Reasons["in_words"]>} told */
+function inWords(reasons, { parts, rest }) {
+  return el("table", { class: "reasons" },
+    el("caption", { text: parts.length ? "The same in words, as the encoder understands them" : "In words: none tells what these scores go by" }),
+    el("tbody", {},
+      meanOf(reasons),
+      ...parts.map((part) => row(null, part.word, part.points)),
+      row(null, "What no word tells", rest)),
+    totalOf(reasons));
+}
+
+/** @param {Reasons} reasons */
+const meanOf = (reasons) => row(null, "The mean of your ratings", reasons.mean, false);
+
+/** @param {Reasons} reasons */
+const totalOf = (reasons) => el("tfoot", {}, row(null, sumOf(reasons), reasons.sum, false));
 
 /** Stars above the mean that add, or stars below it that take away, speak of a likeness. @param {Part} part @param {number} mean */
 const isAlike = ({ stars, points }, mean) => (stars - 1) * 25 > mean === points > 0;
