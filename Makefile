@@ -81,7 +81,8 @@ compose-backup:           ## make compose-backup TARGET=DIR
 	$(COMPOSE) run --rm --no-deps -v "$(abspath $(TARGET)):/backups" web fineshyt backup --to /backups
 
 compose-test: setup-test  ## really: build, start, import, scale, kill a worker, export, take down
-	COMPOSE_TEST=1 COMPOSE="$(COMPOSE)" .venv/bin/python -m pytest -v -s tests/deploy/test_compose_runs.py
+	COMPOSE_TEST=1 COMPOSE="$(COMPOSE)" .venv/bin/python -m pytest -v -s tests/deploy/test_compose_runs.py \
+	    tests/deploy/test_kubernetes_broker.py
 
 reset:                    ## removes the containers and every volume: your ratings too. Asks first
 	@COMPOSE="$(COMPOSE)" scripts/compose-reset
