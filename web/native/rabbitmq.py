@@ -25,16 +25,20 @@ from web.native.process import StartError
 
 USER = "fineshyt"
 _PORTS = ("amqp", "management", "prometheus", "distribution", "epmd")
-_RUNTIME = Path(__file__).resolve().parents[2] / ".runtime" / "rabbitmq"
+_PLACES = (Path(__file__).resolve().parents[2] / ".runtime" / "rabbitmq", Path("/"))
+_HOMEBREW = (Path("/opt/homebrew"), Path("/usr/local"))
 _AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
 def installation() -> tuple[Path, Path]:
     """`(sbin, root)`: the folder of the server's scripts, and the root below which Erlang lies."""
-    for root in (_RUNTIME, Path("/")):
+    for root in _PLACES:
         for sbin in sorted(root.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin"), reverse=True):
             if (sbin / "rabbitmq-server").exists():
                 return sbin, root
+    for prefix in _HOMEBREW:
+        if (prefix / "opt/rabbitmq/sbin/rabbitmq-server").exists():
+            return prefix / "opt/rabbitmq/sbin", prefix
     raise StartError(
         "RabbitMQ is not here. Run `make setup` (Debian, Ubuntu), `brew install rabbitmq` (macOS), or set AMQP_URL."
     )
@@ -159,7 +163,7 @@ class RabbitMQ:
         _, root = installation()
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("RABBITMQ_", "ERL_"))}
         unpacked = root != Path("/")
-        erlang = str(root / "usr/bin") if unpacked else ""
+        erlang = os.pathsep.join(str(root / folder) for folder in ("usr/bin", "bin")) if unpacked else ""
         libraries = (
             [str(p) for p in (*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu"))] if unpacked else []
         )
@@ -232,7 +236,7 @@ class RabbitMQ:
 
     def _kill_epmd(self) -> None:
         _, root = installation()
-        for epmd in (root / "usr/bin/epmd", *root.glob("usr/lib/erlang/erts-*/bin/epmd")):
+        for epmd in (root / "usr/bin/epmd", root / "bin/epmd", *root.glob("usr/lib/erlang/erts-*/bin/epmd")):
             if epmd.exists():
                 subprocess.run(
                     [str(epmd), "-kill"], env=self._environment(), capture_output=True, timeout=20, check=False

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from tests.servers import TestServers
+from web.native import rabbitmq
 from web.native.ports import remembered_ports
 from web.native.postgres import Postgres
 from web.native.rabbitmq import RabbitMQ
@@ -143,3 +144,14 @@ def test_looking_ports_up_writes_nothing_so_that_readers_never_meet_half_a_file(
     assert again == chosen
     assert file.stat().st_mtime_ns == written
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_rabbitmq_of_homebrew_is_found_with_its_erlang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sbin, (prefix, nothing) = tmp_path / "brew" / "opt" / "rabbitmq" / "sbin", (tmp_path / "brew", tmp_path / "nothing")
+    sbin.mkdir(parents=True)
+    (sbin / "rabbitmq-server").touch()
+    monkeypatch.setattr(rabbitmq, "_PLACES", (nothing,))
+    monkeypatch.setattr(rabbitmq, "_HOMEBREW", (nothing, prefix))
+
+    assert rabbitmq.installation() == (sbin, prefix)
+    assert str(prefix / "bin") in RabbitMQ(tmp_path / "node")._environment()["PATH"].split(os.pathsep)
