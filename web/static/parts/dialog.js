@@ -22,6 +22,7 @@ export function openDialog(title, content, { wide = false } = {}) {
     box.replaceChildren(el("h2", { id: "dialog-title", text: title }), ...content(close));
     box.addEventListener("close", () => resolve(answer), { once: true });
     box.showModal();
+    box.scrollTop = 0; // a button at the end of a long one has the focus, and is not what is read first
   });
 }
 
