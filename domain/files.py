@@ -98,6 +98,8 @@ def _raise_unreachable(path: Path, error: OSError) -> None:
         ) from error
     if error.errno == errno.EISDIR:
         raise PermanentError(f"{name} is a folder and no photograph.", **more) from error
+    if error.errno == errno.ENAMETOOLONG:
+        raise PermanentError(f"{name} has a name that is too long for its drive.", **more) from error
 
 
 def require_root(root: Path) -> None:

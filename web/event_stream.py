@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from web.live import LiveEvent, coalesce, replay
 router = APIRouter(tags=["events"])
 HEARTBEAT_S = 15
 _RETRY_MS = 2_000
+_ID = re.compile("[0-9]{1,100}")
 
 
 @router.get("/events")
@@ -25,7 +27,7 @@ async def events(
 ) -> EventSourceResponse:
     """`Last-Event-ID` (or `after`, of the page that was loaded) replays what was missed, up to 24 hours back; an
     older cursor gets `resync`. Without either, only what happens from now on is sent."""
-    cursor = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
+    cursor = int(last_event_id) if last_event_id and _ID.fullmatch(last_event_id) else after
     return EventSourceResponse(
         _stream(here, cursor),
         ping=HEARTBEAT_S,

@@ -19,6 +19,10 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 
 AWAY = "The database cannot be reached just now. Wait a moment and try again; `fineshyt status` says more."
+UNSTORABLE = (
+    "The request holds a value that cannot be stored or looked for: a number that is too large, or a text with a "
+    "character that is none. Correct it and send it again."
+)
 _UNAVAILABLE = (
     ConnectionError,
     TimeoutError,
@@ -32,7 +36,8 @@ _UNAVAILABLE = (
 
 def problem(status: int, sentence: str, **more: Any) -> Response:
     """The response for `status` with `detail` = `sentence`; `more` are further members."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence} | more
+    said = sentence.encode(errors="replace").decode()  # halves of characters, quoted from the request, are no JSON
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": said} | more
     return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE)
 
 
@@ -63,6 +68,12 @@ def _of_validation(_: Request, error: Exception) -> Response:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not right: {'; '.join(faults)}.")
 
 
+def _of_value(request: Request, error: Exception) -> Response:
+    """What a type could not tell from the request: a number that no column holds, a text with a zero character."""
+    log.warning("value_refused", path=request.url.path, method=request.method, error=f"{type(error).__name__}: {error}")
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, UNSTORABLE)
+
+
 def _of_outage(_: Request, error: Exception) -> Response:
     log.warning("database_away", error=f"{type(error).__name__}: {error}")
     response = problem(HTTPStatus.SERVICE_UNAVAILABLE, AWAY)
@@ -82,6 +93,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestError, _of_request)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(asyncpg.DataError, _of_value)
     for kind in _UNAVAILABLE:
         app.add_exception_handler(kind, _of_outage)
     app.add_exception_handler(Exception, _of_bug)

@@ -84,12 +84,12 @@ async def add_root(connection: Connection, path: str, *, source: str = "person")
 
 
 def _folder(path: str) -> Path:
-    folder = Path(path).expanduser()
-    if not folder.is_absolute():
-        raise RequestError(422, f"{path} is not an absolute path. Give the whole path of the folder.")
     try:
+        folder = Path(path).expanduser()
+        if not folder.is_absolute():
+            raise RequestError(422, f"{path} is not an absolute path. Give the whole path of the folder.")
         folder = folder.resolve(strict=True)
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop of links, or `~` of a user that there is not
         raise RequestError(
             404, f"{path} does not exist or cannot be read. Check the path, or connect the drive."
         ) from None
@@ -113,6 +113,18 @@ async def root_of(connection: Connection, path: str) -> tuple[int, str, str]:
             403, f"{path} is not below a library root. Add it on the command line: fineshyt roots add {path}"
         )
     return best
+
+
+async def file_below_root(connection: Connection, path: str) -> Path:
+    """The file, symlinks resolved; refused with 403 where it, or what it leads to, lies below no root."""
+    named = Path(path)
+    await root_of(connection, str(named.parent))
+    try:
+        resolved = named.resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise RequestError(404, f"{path} cannot be read. Check the path.") from None
+    await root_of(connection, str(resolved.parent))
+    return resolved
 
 
 async def list_roots(connection: Connection) -> list[dict[str, Any]]:

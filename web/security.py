@@ -6,6 +6,7 @@ say that another site sent it. Programs that send neither `Origin` nor `Sec-Fetc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from web.problems import problem
 
 _ALWAYS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - names no host
+_PORT = re.compile("[0-9]{0,5}")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -65,7 +67,7 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str]) -> str | None:
     """Why a request is refused, in a sentence; None when it may pass. `headers` has lower-case names."""
     host, port = split_host(headers.get("host", ""))
-    if host not in hosts:
+    if host not in hosts or not _PORT.fullmatch(port):
         return (
             f"This address ({host or 'none'}) is not one of fineshyt's. "
             "Use http://localhost, or add the name to FINESHYT_ALLOWED_HOSTS."

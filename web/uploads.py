@@ -18,6 +18,7 @@ from web.errors import RequestError
 LARGEST_BYTES = 1_000_000_000
 _PIECE = 1 << 20
 _LONGEST_NAME = 120
+_LONGEST_ENDING = 10
 
 
 def uploads_dir(settings: Settings) -> Path:
@@ -29,7 +30,12 @@ def safe_name(name: str) -> str:
     bare = re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]", "_", re.split(r"[/\\]", name)[-1]).strip(" .")
     stem, dot, ending = bare.rpartition(".")
     stem, ending = (stem, ending) if dot else (bare, "")
-    return f"{stem[:_LONGEST_NAME] or 'picture'}.{ending[:10].lower()}"
+    return f"{_cut(stem, _LONGEST_NAME) or 'picture'}.{_cut(ending.lower(), _LONGEST_ENDING)}"
+
+
+def _cut(text: str, longest: int) -> str:
+    """File systems count bytes, 255 of them, and a character may be four."""
+    return text.encode(errors="replace")[:longest].decode(errors="ignore")
 
 
 async def store(settings: Settings, upload: UploadFile) -> str:

@@ -223,6 +223,7 @@ def test_a_library_that_is_away_is_no_empty_library(tmp_path: Path) -> None:
         (errno.ESTALE, UnavailableError, "its drive does not answer"),
         (errno.EACCES, PermanentError, "change its permissions"),
         (errno.EISDIR, PermanentError, "is a folder"),
+        (errno.ENAMETOOLONG, PermanentError, "has a name that is too long"),
     ],
 )
 def test_what_the_system_says_becomes_a_sentence(code: int, kind: type[DomainError], words: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from web import catalogue_ratings, consents, round_trip, xmp_in, xmp_out
 from web.consents import Kind
 from web.context import Db, Here, Json
-from web.roots import root_of
+from web.roots import file_below_root
 
 router = APIRouter(tags=["other programs"])
 _Ids = Annotated[list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(min_length=1, max_length=1000)]
@@ -103,11 +102,8 @@ async def read(request: Read, db: Db) -> Json:
 @router.post("/catalogues/ratings")
 async def import_ratings(request: CatalogueRatings, db: Db, here: Here) -> Json:
     """Counts the ratings of a Lightroom catalogue or darktable's library; takes them over with `accept`."""
-    path = Path(request.path)
-    await root_of(db, str(path.parent))
-    resolved = path.resolve()
-    await root_of(db, str(resolved.parent))
-    catalogue = await catalogue_ratings.load(here.settings, resolved)
+    path = await file_below_root(db, request.path)
+    catalogue = await catalogue_ratings.load(here.settings, path)
     pairs = [(pair.there.replace("\\", "/"), pair.here) for pair in request.folders]
     if request.accept:
         counts = await catalogue_ratings.accept(

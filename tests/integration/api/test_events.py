@@ -134,10 +134,13 @@ async def test_a_cursor_that_is_not_known_any_more_asks_to_load_again(
     assert message.id == newest
 
 
-async def test_a_cursor_that_is_no_number_gets_what_happens_from_now_on(address: str, database: Connection) -> None:
+@pytest.mark.parametrize("cursor", ["yesterday", "9" * 5000])
+async def test_a_cursor_that_is_none_gets_what_happens_from_now_on(
+    address: str, database: Connection, cursor: str
+) -> None:
     await _publish(database, _photos(1))
 
-    async with _reading(address, **{"Last-Event-ID": "yesterday"}) as messages:
+    async with _reading(address, **{"Last-Event-ID": cursor}) as messages:
         await _publish(database, _photos(2))
         assert (await _next(messages, "photos")).data["ids"] == [2]
 

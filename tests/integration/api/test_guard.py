@@ -26,6 +26,8 @@ _HOSTS = allowed_hosts(Settings(FINESHYT_ALLOWED_HOSTS="darkroom.local"))
         ("GET", {}, False),
         ("GET", {"host": "evil.example"}, False),
         ("GET", {"host": "localhost.evil.example:4000"}, False),
+        ("GET", {"host": "localhost:4000]"}, False),
+        ("GET", {"host": "localhost:port"}, False),
         ("POST", {"host": "localhost:4000", "origin": "http://localhost:4000"}, True),
         ("POST", {"host": "localhost:4000", "origin": "http://localhost:5000"}, False),
         ("POST", {"host": "localhost:4000", "origin": "http://evil.example"}, False),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -44,6 +46,47 @@ async def test_nothing_outside_the_roots_is_looked_at(archive: Archive, client: 
     assert listed["folders"] == []
 
 
+@pytest.mark.parametrize(
+    "path", ["~nobody-of-that-name/x", "/no\x00where", "/" + "x" * 300, "/half \ud800", "relative/folder"]
+)
+async def test_a_path_that_is_none_is_refused_in_words(archive: Archive, client: httpx.AsyncClient, path: str) -> None:
+    root = await archive.root()
+    below = path if path.startswith("~") else f"{root}/{path}"
+    for asked in (path, below):
+        for where in ("/api/imports", "/api/catalogues/ratings"):
+            refused = await client.post(where, content=json.dumps({"path": asked}))
+            assert refused.status_code in {403, 404, 422}, (where, asked, refused.text)
+            assert refused.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/imports/9223372036854775808", None),
+        ("GET", "/api/history?before=99999999999999999999", None),
+        ("GET", "/api/photos?stack=9223372036854775808", None),
+        ("GET", "/api/photos?tag=%00", None),
+        ("GET", "/api/logs?minutes=1e300", None),
+        ("GET", "/api/projects/%00", None),
+        ("GET", "/api/taste/next?seed=-1", None),
+        ("POST", "/api/photos/by-ids", {"ids": [2**63]}),
+        ("POST", "/api/photos/decisions", {"ids": [2**64], "rating": 3}),
+        ("POST", "/api/photos/decisions", {"ids": [1], "project": "Fog\x00"}),
+        ("POST", "/api/photos/decisions", {"ids": [1], "project": "Fog \ud800"}),
+        ("POST", "/api/undo", {"as_of": "0001-01-01T00:00:00+14:00"}),
+    ],
+)
+async def test_what_no_column_holds_is_refused_in_words(
+    archive: Archive, client: httpx.AsyncClient, method: str, path: str, body: Any
+) -> None:
+    await archive.ready_photo(await archive.root(), "a.jpg")
+
+    refused = await client.request(method, path, content=None if body is None else json.dumps(body))
+
+    assert refused.status_code == 422, refused.text
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
 async def test_folders_are_listed_without_hidden_ones(archive: Archive, client: httpx.AsyncClient) -> None:
     root = await archive.root()
     for name in ("2024", "2023", ".hidden"):
@@ -59,7 +102,13 @@ async def test_folders_are_listed_without_hidden_ones(archive: Archive, client: 
 
 @pytest.mark.parametrize(
     ("name", "content", "status"),
-    [("a.exe", b"x", 415), ("a.jpg", b"", 422), ("../../evil\n.JPG", b"pixels", 202), ("a" * 300 + ".tif", b"x", 202)],
+    [
+        ("a.exe", b"x", 415),
+        ("a.jpg", b"", 422),
+        ("../../evil\n.JPG", b"pixels", 202),
+        ("a" * 300 + ".tif", b"x", 202),
+        ("写" * 119 + ".tif", b"x", 202),  # three bytes each, and a name holds 255
+    ],
 )
 async def test_an_upload_keeps_to_its_folder(
     archive: Archive, client: httpx.AsyncClient, name: str, content: bytes, status: int
