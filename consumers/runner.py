@@ -30,13 +30,14 @@ from consumers.errors import failure_of
 from consumers.in_hand import InHand, Work
 from consumers.stage import StageWorker
 from consumers.tally import Tally
-from contracts import topology
+from contracts import headers, topology
 from contracts.claims import ClaimCheck
 from contracts.reports import WorkerReport
 from contracts.results import Failure, FailureKind, Result
 from contracts.settings import Settings
 
 log = structlog.get_logger()
+headers.leave_out_unreadable(pika.BasicProperties)
 
 REPORT_EVERY_S = 2.0
 HEARTBEAT_S = 30
@@ -182,8 +183,8 @@ class Runner:
     def _park(self, channel: BlockingChannel, method: Any, body: bytes, error: Exception) -> None:
         reason = " ".join(str(error).split())[:500]
         log.error("message_parked", stage=self._worker.name, reason=reason, size=len(body))
-        headers = {"x-parked-reason": reason, "x-parked-from": method.routing_key}
-        properties = pika.BasicProperties(delivery_mode=2, headers=headers)
+        told = {"x-parked-reason": reason, "x-parked-from": method.routing_key}
+        properties = pika.BasicProperties(delivery_mode=2, headers=told)
         channel.basic_publish(topology.PARKED, "", body, properties, mandatory=True)
         channel.basic_ack(method.delivery_tag)
 

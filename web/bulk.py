@@ -14,8 +14,10 @@ from typing import Any
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
+from contracts import headers
 from web.broker import in_any_order
 
+headers.leave_out_unreadable(pika.BasicProperties)
 _OPEN_WITHIN_S = 10.0
 
 

@@ -15,8 +15,21 @@ from numpy.typing import NDArray
 from contracts.settings import Settings
 
 
+class MatrixLostError(RuntimeError):
+    """Use this when a matrix does not lie where it was put, or is none."""
+
+
 def matrix_path(settings: Settings, stage: str, generation: int, name: str) -> Path:
     return settings.transit_dir / f"{stage}-{generation}-{name}.npy"
+
+
+def load(path: Path) -> NDArray[Any]:
+    """A whole matrix. Raises MatrixLostError, and never OSError: that would be taken for a database that is away."""
+    try:
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise MatrixLostError(f"{path.name} cannot be read: {error}") from error
+    return array
 
 
 def files_of(settings: Settings, stage: str, generation: int) -> list[Path]:

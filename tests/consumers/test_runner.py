@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,20 @@ def test_what_cannot_be_understood_is_parked_with_its_reason_and_blocks_nothing(
     assert words in properties.headers["x-parked-reason"]
     assert properties.headers["x-parked-from"] == "convert"
     assert broker.waiting("convert") == 0
+
+
+def test_a_header_that_cannot_be_read_costs_nothing(
+    broker: Broker, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time after the year 9999 ends a consumer of pika alone, and so every consumer that the claim comes to next."""
+    odd, good = claim("convert", 1), claim("convert", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr("pika.data.calendar.timegm", lambda _: 2**62)
+        properties = pika.BasicProperties(delivery_mode=2, headers={"odd": datetime.now(UTC)})
+        broker.channel.basic_publish(topology.CLAIMS, "convert", odd.to_bytes(), properties, mandatory=True)
+    broker.publish(good)
+    start(open_gated())
+    assert sorted(answer.subject_id for answer in broker.answers(2)) == [1, 2]
 
 
 def test_renderings_are_done_by_convert(broker: Broker, start: Start) -> None:

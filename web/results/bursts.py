@@ -30,7 +30,7 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
             applied.events.append(Event(kind="bursts", data={"preview": found.model_dump()}))
         else:
             path = transit.matrix_path(settings, label, item.result.generation, "groups")
-            groups = await asyncio.to_thread(np.load, path, allow_pickle=False)
+            groups = await asyncio.to_thread(transit.load, path)
             applied.changed |= await replace_groups(connection, groups, found.threshold, found.gap_s)
             applied.events.append(Event(kind="bursts", data={}))
         applied.unlink_after += transit.files_of(settings, label, item.result.generation)

@@ -64,8 +64,7 @@ async def _trained_on(settings: Settings, generation: int) -> tuple[NDArray[Any]
     """Photo ids and stars (n,) of the claim's matrices."""
 
     def read(name: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(transit.matrix_path(settings, "taste", generation, name), allow_pickle=False)
-        return array
+        return transit.load(transit.matrix_path(settings, "taste", generation, name))
 
     photos, labels = await asyncio.to_thread(lambda: (read("photos"), read("labels")))
     return photos, labels[:, 0]

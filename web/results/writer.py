@@ -175,12 +175,11 @@ class Writer:
         """An answer that cannot be applied: parked, and its job fails with a reason instead of waiting for ever."""
         log.exception("answer_not_applied", **_about(delivery), subject_id=delivery.answer.subject_id)
         await park(channel, delivery.message, f"not applied: {type(error).__name__}: {error}")
-        if isinstance(delivery.answer, Result):
-            failure = _not_applied(delivery.answer, error)
-            try:
-                await self._commit([failure])
-            except Exception:
-                log.exception("failure_not_applied", **_about(delivery), subject_id=failure.subject_id)
+        failure = _not_applied(delivery.answer, error)
+        try:
+            await self._commit([failure])
+        except Exception:
+            log.exception("failure_not_applied", **_about(delivery), subject_id=failure.subject_id)
 
 
 def _about(delivery: Delivery) -> dict[str, Any]:
@@ -241,11 +240,13 @@ def _poisoned(message: Delivered) -> Failure:
     )  # fmt: skip
 
 
-def _not_applied(result: Result, error: Exception) -> Failure:
-    kept = result.model_dump(exclude={"kind", "payload"})
+def _not_applied(answer: Result | Failure, error: Exception) -> Failure:
+    """In our own words, which can be stored. A failure counts as what it was, so that what may pass is tried again."""
+    kept = answer.model_dump(include={"claim_id", "stage", "subject_id", "photo_id", "generation", "attempt"})
     return Failure(
         **kept,
-        failure="permanent",
+        worker="writer",
+        failure=answer.failure if isinstance(answer, Failure) else "permanent",
         sentence="The answer of this stage could not be stored. This is our mistake; please report it with the log.",
-        error=ErrorEnvelope(op=result.stage, error_type=type(error).__name__, message=str(error)[:500]),
+        error=ErrorEnvelope(op=answer.stage, error_type=type(error).__name__, message=str(error)[:500]),
     )
