@@ -23,21 +23,19 @@ PHOTOGRAPHS = 200
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
+def private_servers() -> Iterator[Cluster]:
+    """What the stack of these tests runs on."""
+    servers = Cluster()
     try:
-        cluster.start()
-        yield cluster
+        servers.start()
+        yield servers
     finally:
-        cluster.stop()
+        servers.stop()
 
 
-@pytest.fixture(scope="module")
-def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(cluster, Path(tmp_path_factory.mktemp("home")))
-    stack.start_all()
-    yield stack
-    stack.stop_all()
+@pytest.fixture
+def cluster(private_servers: Cluster) -> Cluster:
+    return private_servers
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
