@@ -121,6 +121,7 @@ function show() {
   byId("wall").dataset.lane = filter();
   wall.measure();
   showTabs();
+  revealTab();
   showLane();
   showChips(byId("chips"), narrow);
   asking.show();
@@ -164,6 +165,9 @@ function showTabs() {
     /** @type {HTMLElement} */ (tab.querySelector(".n")).textContent = tabs[name] === undefined ? "" : count(tabs[name]);
   }
 }
+
+/** In a narrow window the tabs scroll. */
+const revealTab = () => byId("tabs").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 /** A link of this page, followed without loading it anew. @param {MouseEvent} event @param {Record<string, string | null>} changes */
 function follow(event, changes) {
@@ -296,7 +300,7 @@ addEventListener("popstate", () => { selection.clear(); show(); });
 addEventListener("pagehide", () => history.replaceState({ rank: wall.firstRank }, "", location.href));
 
 on("progress", (/** @type {Progress} */ state) => { tabs = state.tabs; showTabs(); });
-get("/api/status").then((/** @type {Progress} */ state) => { tabs = state.tabs; showTabs(); showState(); }).catch(complain);
+get("/api/status").then((/** @type {Progress} */ state) => { tabs = state.tabs; showTabs(); revealTab(); showState(); }).catch(complain);
 setUpHistory();
 order.follow();
 show();
