@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,10 @@ _BAND_BYTES = 3 << 20
 _THUMBNAIL_RATIO = 4
 _ICC_TAG, _ORIENTATION_TAG, _COLOUR_MAP_TAG, _INK_SET_TAG = 34675, 274, 320, 332
 
+_HOSTILE = (
+    ValueError, TypeError, KeyError, IndexError, NotImplementedError, RuntimeError, AttributeError, struct.error,
+)  # fmt: skip
+"""What tifffile says of headers without sense."""
 Rows = NDArray[Any]
 
 
@@ -67,7 +72,7 @@ def decode_tiff(path: Path, want: Want) -> Picture:
         raise
     except tifffile.TiffFileError as error:
         raise UnusualTiffError(str(error)) from error
-    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError, RuntimeError, AttributeError) as error:
+    except _HOSTILE as error:
         raise UnusualTiffError(f"{type(error).__name__}: {error}") from error
 
 

@@ -11,6 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from domain.errors import PermanentError
 from tests.domain.imaging.notes import write_notes
 from tests.domain.imaging.pictures import Converted, converted, grey_scene, rms, scene
 from tests.domain.imaging.profiles import grey_gamma, wide_in_srgb, wide_rgb
@@ -329,3 +330,13 @@ def test_lab(tmp_path: Path) -> None:
     lab.save(tmp_path / "lab.tif")
 
     like(converted(tmp_path / "lab.tif"), scene(), 6)
+
+
+@pytest.mark.parametrize("kept", [4, 5, 7, 9, 12, 15])
+@pytest.mark.parametrize("head", [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"])
+def test_a_head_alone_is_refused(tmp_path: Path, head: bytes, kept: int) -> None:
+    original = tmp_path / "a.tif"
+    original.write_bytes((head + b"\x08\0\0\0\x10\0\0\0\0\0\0\0")[:kept])
+
+    with pytest.raises(PermanentError, match=r"^a\.tif is damaged"):
+        converted(original)
