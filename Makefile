@@ -31,9 +31,9 @@ lint: setup-test          ## ruff, mypy, the doors between the rooms
 bench: setup-test         ## figures beside their limits; writes bench-results/bench.json
 	.venv/bin/python scripts/bench.py $(PARTS)
 
-screenshots: setup-test   ## every place at three widths, light and dark, into docs/screenshots: make screenshots LIBRARY=DIR
+screenshots: setup-test   ## every place at three widths, light and dark, and the guides' pictures: make screenshots LIBRARY=DIR
 	@test -n "$(LIBRARY)" || { echo "Say of which photographs: make screenshots LIBRARY=/path/to/folder" >&2; exit 2; }
-	.venv/bin/python scripts/screenshots.py "$(LIBRARY)" docs/screenshots
+	.venv/bin/python scripts/screenshots.py "$(LIBRARY)" docs/screenshots docs/guides/images
 
 export: setup             ## make export TARGET=DIR
 	@test -n "$(TARGET)" || { echo "Say where to: make export TARGET=/path/to/folder" >&2; exit 2; }
