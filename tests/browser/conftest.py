@@ -126,9 +126,9 @@ def imported(running_site: Site) -> Site:
 
 
 @asynccontextmanager
-async def launched() -> AsyncIterator[Browser]:
+async def launched(*more: str) -> AsyncIterator[Browser]:
     path = next(found for name in _BROWSERS if (found := shutil.which(name)))
-    arguments = [*_ARGUMENTS, "--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    arguments = [*_ARGUMENTS, *more, "--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
