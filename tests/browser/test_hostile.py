@@ -206,8 +206,10 @@ async def test_what_is_said_of_a_decision_is_text_too(hostile: Site, page: Page)
     hostile.api("PUT", f"/api/photos/{_photo(hostile)['id']}/decision", json={"rating": 3}).raise_for_status()
     await page.goto(f"{hostile.url}/gallery?sort=name&{_folder(hostile)}")
     await expect(page.locator(".card img").first).to_be_visible()
-    await page.get_by_role("button", name="History").click()
-    await expect(page.locator("dialog")).to_contain_text(BAIT)
+    await page.locator(f".card[data-id='{_photo(hostile)['id']}']").focus()
+    await page.keyboard.press("h")
+    await expect(page.locator("dialog")).to_contain_text(f"History of {NAME}")
+    await expect(page.locator("dialog .history li").first).to_contain_text("★★★")
     await _is_text(page)
 
 
