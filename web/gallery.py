@@ -101,7 +101,8 @@ def decode_cursor(text: str, query: GalleryQuery, order: Order) -> Cursor:
 
 def _fits(value: Any, order: Order) -> bool:
     kinds: dict[str, tuple[type, ...]] = {"name": (str,), "captured": (datetime,), "focus": (int, float)}
-    return value is None or isinstance(value, kinds.get(order.key, (int,)))
+    without = value is None and order.key != RELEVANCE  # every photograph that a search finds has a rank
+    return without or isinstance(value, kinds.get(order.key, (int,)))
 
 
 async def page(connection: Connection, query: GalleryQuery, limit: int, cursor_text: str | None = None) -> Page:

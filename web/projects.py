@@ -66,11 +66,15 @@ async def _id_of(connection: Connection, name: str) -> int:
     return int(found)
 
 
+def _named(name: str) -> str:
+    if not name.strip():
+        raise RequestError(422, "A project needs a name.")
+    return name.strip()
+
+
 async def rename(connection: Connection, name: str, new_name: str) -> None:
     """Raises RequestError 409 when another project has the name: merging is another wish."""
-    new_name = new_name.strip()
-    if not new_name:
-        raise RequestError(422, "A project needs a name.")
+    new_name = _named(new_name)
     async with connection.transaction():
         project_id = await _id_of(connection, name)
         other = await connection.fetchval(
@@ -104,8 +108,9 @@ async def merge(
     session: str | None = None,
 ) -> Outcome:
     """Moves the photographs of `sources` to `into`, which is made if need be, and forgets the sources."""
+    into = _named(into)
     async with connection.transaction():
-        ids = [await _id_of(connection, name) for name in sources if name.strip().lower() != into.strip().lower()]
+        ids = [await _id_of(connection, name) for name in sources if name.strip().lower() != into.lower()]
         photos = await _members(connection, ids)
         change = Change(project=into)
         outcome = await apply_decisions(connection, photos, change, action_id=action_id, session=session)

@@ -201,10 +201,12 @@ async def test_projects_are_listed_renamed_merged_and_deleted(archive: Archive, 
 
     clash = await client.patch("/api/projects/Harbour", json={"name": "fog"})
     await client.patch("/api/projects/Harbour", json={"name": "Haven"})
+    nameless = await client.post("/api/projects/merge", json={"sources": ["Fog"], "into": "  "})
     merged = (await client.post("/api/projects/merge", json={"sources": ["Fog", "Fog/2024"], "into": "Haven"})).json()
     listed = (await client.get("/api/projects")).json()["items"]
 
     assert clash.status_code == 409
+    assert nameless.status_code == 422
     assert merged["changed"] == photos[1:]
     assert [(p["name"], p["photos"]) for p in listed] == [("Haven", 3)]
     gone = (await client.delete("/api/projects/Haven", params={"session": "me"})).json()

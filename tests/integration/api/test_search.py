@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import numpy as np
+import orjson
 import pytest
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
@@ -170,6 +172,16 @@ async def test_facets_of_a_search_are_counted_and_can_be_switched(archive: Archi
     answer = (await client.get("/api/facets", params={"like": str(photos[0]), "camera": "M10"})).json()
 
     assert answer["camera"] == [{"value": "F3", "count": 5}, {"value": "M10", "count": 1}]
+
+
+async def test_a_marker_without_a_rank_is_refused(archive: Archive, client: httpx.AsyncClient) -> None:
+    view = {"like": str((await _fan(archive))[0]), "limit": 2}
+    marker = (await client.get("/api/photos", params=view)).json()["next_cursor"]
+    held = orjson.loads(base64.urlsafe_b64decode(marker + "=="))
+    forged = base64.urlsafe_b64encode(orjson.dumps([held[0], None, *held[2:]])).decode()
+
+    assert (await client.get("/api/photos", params=view | {"cursor": marker})).status_code == 200
+    assert (await client.get("/api/photos", params=view | {"cursor": forged})).status_code == 422
 
 
 @pytest.mark.parametrize("wrong", ["1,", "a", "-3", ",".join(map(str, range(21)))])
