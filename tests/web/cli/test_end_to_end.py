@@ -85,7 +85,7 @@ def test_from_up_to_down(person: Person, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in target.rglob("*.jpg")} == before, "a second run writes nothing"
 
     history = person.types("trace", str(items[0]["id"]))
-    assert "convert" in history and "rating" in history
+    assert "convert" in history and "5 stars" in history
     found = person.types("doctor")
     assert "RabbitMQ answers" in found and "nothing answers at http://127.0.0.1:9" in found
     assert "0 set aside" in person.types("dead-letters", "list")
