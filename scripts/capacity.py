@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import statistics
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -149,6 +151,7 @@ def main() -> None:
     parser.add_argument("--machines", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         measured, rate = kinds(Path(folder)), rates(Path(folder))
