@@ -6,10 +6,13 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import structlog
+
 from contracts.settings import Settings
 from web.database import Connection
 from web.errors import RequestError
 
+log = structlog.get_logger()
 _USUAL = ("~/Pictures", "~/Desktop", "~/Downloads", "/Volumes", "/media", "/mnt")
 
 
@@ -53,9 +56,13 @@ def offline_reason(path: str, *, has_photos: bool = True) -> str | None:
 
 
 async def ensure_roots(connection: Connection, settings: Settings) -> None:
-    """Writes the configured (or usual) roots that are not known yet."""
+    """Writes the configured (or usual) roots that are not known yet, and says which cannot be read: a drive that is
+    unplugged keeps nobody from starting."""
     for path in default_roots(settings):
-        await add_root(connection, str(path), source="setting")
+        try:
+            await add_root(connection, str(path), source="setting")
+        except RequestError as error:
+            log.warning("root_left_out", path=str(path), sentence=error.sentence)
 
 
 async def add_root(connection: Connection, path: str, *, source: str = "person") -> int:
