@@ -54,7 +54,7 @@ class Runner:
         self._worker = worker
         self._settings = settings
         self._heartbeat_s = heartbeat_s
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._name = _process_name()
         self._pool = ThreadPoolExecutor(worker.slots, thread_name_prefix=worker.name)
         self._in_hand = InHand()
         self._inbox: deque[Callable[[], None]] = deque()
@@ -96,7 +96,7 @@ class Runner:
     # --- connection ---------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        self._connection = connect(self._settings, self._heartbeat_s, f"{self._worker.name} {self._name}")
+        self._connection = connect(self._settings, self._heartbeat_s, self._worker.name)
         self._channel = self._connection.channel()
         declare(self._channel)
         self._channel.confirm_delivery()
@@ -307,8 +307,12 @@ class Runner:
         return total / 1e6
 
 
-def connect(settings: Settings, heartbeat_s: int, name: str) -> pika.BlockingConnection:
-    """A connection, shown under `name` on the management page, to whichever node of `AMQP_URL` answers.
+def _process_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def connect(settings: Settings, heartbeat_s: int, stage: str) -> pika.BlockingConnection:
+    """A connection to whichever node of `AMQP_URL` answers; the management page shows it by stage and process.
 
     Raises OSError or AMQPError when none does.
     """
@@ -317,7 +321,7 @@ def connect(settings: Settings, heartbeat_s: int, name: str) -> pika.BlockingCon
         node = pika.URLParameters(url)
         node.heartbeat = heartbeat_s
         node.blocked_connection_timeout = None  # an alarm of the broker pauses us, it does not end us
-        node.client_properties = {"connection_name": name}
+        node.client_properties = {"connection_name": f"{stage} {_process_name()}"}
         nodes.append(node)
     if not nodes:
         raise ConnectionError("AMQP_URL is not set.")

@@ -6,8 +6,6 @@ queue, so that nobody's answer waits for an answer that nobody waits for.
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from contextlib import suppress
 from typing import Any
@@ -76,7 +74,7 @@ class TextServer:
 
     def _serve(self) -> None:
         # Loading a text tower takes a while, in this very thread.
-        connection = connect(self._settings, HEARTBEAT_S * 4, f"text {socket.gethostname()}:{os.getpid()}")
+        connection = connect(self._settings, HEARTBEAT_S * 4, "text")
         channel = connection.channel()
         declare(channel)
         channel.basic_qos(prefetch_count=1)

@@ -60,22 +60,12 @@ class Rates:
 
 def write_raw(path: Path, megapixels: float, source: Path) -> Path:
     """An uncompressed 14-bit Bayer DNG without an embedded preview: the most that a RAW file can cost."""
-    import tifffile
     from PIL import Image
 
-    height = round((megapixels * 1e6 / 1.5) ** 0.5) // 2 * 2
-    width = round(height * 1.5) // 2 * 2
-    image = np.asarray(Image.open(source).convert("RGB").resize((width, height)), np.uint16) << 6
-    bayer = image[..., 1].copy()
-    bayer[::2, ::2], bayer[1::2, 1::2] = image[::2, ::2, 0], image[1::2, 1::2, 2]
-    matrix = (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
-    tags: list[tuple[Any, ...]] = [
-        (33421, "H", 2, (2, 2), True), (33422, "B", 4, b"\x00\x01\x01\x02", True),
-        (50706, "B", 4, b"\x01\x04\x00\x00", True), (50708, "s", 0, "fineshyt made", True),
-        (50717, "I", 1, 16383, True), (50721, "2i", 9, matrix, True), (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),
-    ]  # fmt: skip
-    tifffile.imwrite(path, bayer, photometric=32803, extratags=tags, subfiletype=0)
-    return path
+    from tests.domain.imaging.documents import write_dng
+
+    height = round((megapixels * 1e6 / 1.5) ** 0.5)
+    return write_dng(path, np.asarray(Image.open(source).convert("RGB").resize((round(height * 1.5), height))))
 
 
 def kinds(folder: Path) -> list[Kind]:

@@ -15,7 +15,7 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
 from contracts import headers
-from web.broker import in_any_order
+from web.broker import first_to_answer
 
 headers.leave_out_unreadable(pika.BasicProperties)
 _OPEN_WITHIN_S = 10.0
@@ -59,13 +59,8 @@ class BulkChannel:
 
         Raises OSError or `pika.exceptions.AMQPError`, the last node's, when none does within ten seconds.
         """
-        refusal: Exception = ConnectionError("AMQP_URL is not set.")
-        for url in in_any_order(urls):
-            try:
-                return await cls._open(url, prefetch)
-            except (OSError, pika.exceptions.AMQPError) as error:
-                refusal = error
-        raise refusal
+        refusals = (OSError, pika.exceptions.AMQPError)
+        return await first_to_answer(urls, lambda url: cls._open(url, prefetch), refusals)
 
     @classmethod
     async def _open(cls, url: str, prefetch: int) -> BulkChannel:

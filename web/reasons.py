@@ -44,7 +44,8 @@ async def why(connection: Connection, words: WordVectors, photo_id: int) -> dict
         "SELECT photo_id, vec FROM embeddings WHERE photo_id = ANY ($1) AND encoder_id = $2",
         trained_on, model["encoder_id"],
     )  # fmt: skip
-    points = _points(model, vector, rated, [stars[row["photo_id"]] for row in rated])
+    vectors = np.stack([row["vec"] for row in rated])
+    points = _points(model, vector, vectors, [stars[row["photo_id"]] for row in rated])
     order = np.argsort(-np.abs(points))[:NAMED]
     largest = {rated[i]["photo_id"]: float(points[i]) for i in order}
     shown = await items_by_id(connection, list(largest))
@@ -60,16 +61,16 @@ async def why(connection: Connection, words: WordVectors, photo_id: int) -> dict
         "mean": mean,
         "parts": named,
         "others": {"count": len(stars) - len(named), "points": total - mean - sum(part["points"] for part in named)},
-        "in_words": _in_words(model, words.of(model["encoder"]), rated, vector, total - mean),
+        "in_words": _in_words(model, words.of(model["encoder"]), vectors, vector, total - mean),
     }
 
 
 def _in_words(
-    model: Any, vocabulary: Vocabulary | None, rated: list[Any], vector: NDArray[Any], about_mean: float
+    model: Any, vocabulary: Vocabulary | None, rated: NDArray[Any], vector: NDArray[Any], about_mean: float
 ) -> dict[str, Any] | None:
     if vocabulary is None:
         return None
-    vectors = np.stack([row["vec"] for row in rated]).astype(np.float64)
+    vectors = rated.astype(np.float64)
     points = _POINTS * vectors @ np.frombuffer(model["weights"], "<f4")
     told = told_by(vocabulary.words, vocabulary.neutral, vectors, points)
     each = told.points(vector.astype(np.float64))
@@ -80,10 +81,9 @@ def _in_words(
     return {"parts": parts, "rest": about_mean - float(each.sum())}
 
 
-def _points(model: Any, vector: NDArray[Any], rated: list[Any], stars: list[float]) -> NDArray[np.float64]:
+def _points(model: Any, vector: NDArray[Any], rated: NDArray[Any], stars: list[float]) -> NDArray[np.float64]:
     """(n,) of 100 that each rated photo lends."""
     lens = np.frombuffer(model["lens"], "<f2").reshape(model["dim"], -1)
     centre = np.frombuffer(model["centre"], "<f4")
-    vectors = np.stack([row["vec"] for row in rated])
-    points: NDArray[np.float64] = lent(lens, centre, model["mean"], vectors, np.asarray(stars), vector[None])[0]
+    points: NDArray[np.float64] = lent(lens, centre, model["mean"], rated, np.asarray(stars), vector[None])[0]
     return _POINTS * points

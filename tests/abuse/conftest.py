@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from contracts.settings import Settings
+from tests.chaos.conftest import private_servers  # noqa: F401 - a fixture here too
 from tests.integration.archive import Archive
 from tests.integration.messages import curated, embedded, failure, result, scanned
 from tests.servers import TestServers

@@ -22,7 +22,7 @@ from contracts.results import Result
 from tests.abuse.messages import Mutations, Odd
 from tests.abuse.watched import Watched
 from tests.chaos.photographs import make_photographs
-from tests.chaos.stack import Stack
+from tests.chaos.stack import Stack, running_stack
 from tests.integration.messages import curated
 from tests.servers import PrivateServers
 from web import stages
@@ -42,17 +42,10 @@ _DRAINED_WITHIN_S = 900
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
+def stack(private_servers: PrivateServers, tmp_path: Path) -> Iterator[Stack]:
     """Every process that fineshyt has, but for the pages."""
-    servers = PrivateServers()
-    servers.start()
-    stack = Stack(servers, tmp_path / "home", {"HF_HUB_OFFLINE": "1"})
-    stack.start("results", "web.results")
-    for stage in STAGES:
-        stack.start(stage, "consumers", stage)
-    yield stack
-    stack.stop_all()
-    servers.stop()
+    with running_stack(private_servers, tmp_path / "home", {"HF_HUB_OFFLINE": "1"}, STAGES) as stack:
+        yield stack
 
 
 # --- given: an archive, and the messages that made it ---------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from tests.abuse.pictures import write_damaged
 from tests.abuse.watched import Watched
 from tests.chaos.photographs import make_photographs
-from tests.chaos.stack import Stack
+from tests.chaos.stack import Stack, running_stack
 from tests.servers import PrivateServers
 
 pytestmark = [pytest.mark.chaos, pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(2700)]
@@ -26,14 +26,10 @@ _ENCODER_MB = 1_500
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    servers = PrivateServers()
-    servers.start()
-    stack = Stack(servers, tmp_path / "home", {"CONVERT_MEMORY_MB": str(CHILD_MB), "FILES_PER_CHILD": "200"})
-    stack.start_all()
-    yield stack
-    stack.stop_all()
-    servers.stop()
+def stack(private_servers: PrivateServers, tmp_path: Path) -> Iterator[Stack]:
+    limits = {"CONVERT_MEMORY_MB": str(CHILD_MB), "FILES_PER_CHILD": "200"}
+    with running_stack(private_servers, tmp_path / "home", limits) as stack:
+        yield stack
 
 
 def _digests(paths: list[Path]) -> dict[Path, bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.stack import Stack
+from tests.chaos.stack import Stack, running_stack
 from tests.servers import PrivateServers
 
 
@@ -20,16 +20,14 @@ def private_servers() -> Iterator[PrivateServers]:
 
 
 @pytest.fixture(scope="module")
-def running_stack(private_servers: PrivateServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(private_servers, Path(tmp_path_factory.mktemp("home")))
-    stack.start_all()
-    yield stack
-    stack.stop_all()
+def module_stack(private_servers: PrivateServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(private_servers, Path(tmp_path_factory.mktemp("home"))) as stack:
+        yield stack
 
 
 @pytest.fixture
-def stack(running_stack: Stack) -> Stack:
-    for name, process in running_stack.processes.items():
+def stack(module_stack: Stack) -> Stack:
+    for name, process in module_stack.processes.items():
         if process.poll() is not None:
-            running_stack.start(name)
-    return running_stack
+            module_stack.start(name)
+    return module_stack

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,9 +80,9 @@ class Stack:
             **self.environment,
         }
 
-    def start_all(self) -> None:
+    def start_all(self, stages: Sequence[str]) -> None:
         self.start("results", "web.results")
-        for stage in ("scan", "convert", "embed"):
+        for stage in stages:
             self.start(stage, "consumers", stage)
 
     def kill(self, name: str) -> None:
@@ -171,6 +172,22 @@ class Stack:
             else:
                 assert row["status"] == "failed"
                 assert row["failure_reason"]
+
+
+@contextmanager
+def running_stack(
+    servers: Servers,
+    home: Path,
+    environment: Mapping[str, str] | None = None,
+    stages: Sequence[str] = ("scan", "convert", "embed"),
+) -> Iterator[Stack]:
+    """A writer and a consumer of each of `stages`, until it is left."""
+    stack = Stack(servers, home, environment or {})
+    stack.start_all(stages)
+    try:
+        yield stack
+    finally:
+        stack.stop_all()
 
 
 class _Borrowed:

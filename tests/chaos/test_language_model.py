@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.chaos.photographs import make_photographs
-from tests.chaos.stack import Stack
+from tests.chaos.stack import Stack, running_stack
 from tests.servers import PrivateServers
 from web import failed_lane, stages
 
@@ -76,20 +76,16 @@ def gate(llmock_server: Any) -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="module")
-def stack(gate: Gate, llmock_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    private_servers: PrivateServers, gate: Gate, llmock_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     from llmock.pytest_plugin import LLMock
 
     path = urlsplit(LLMock(llmock_server).base_url("openai")).path
-    servers = PrivateServers()
-    servers.start()
     environment = {"LLM_BASE_URL": f"http://127.0.0.1:{gate.port}{path}", "WORKER_SLOTS": "1"}
-    stack = Stack(servers, Path(tmp_path_factory.mktemp("home")), environment)
-    stack.start("results", "web.results")
-    for stage in ("scan", "convert", "curate"):
-        stack.start(stage, "consumers", stage)
-    yield stack
-    stack.stop_all()
-    servers.stop()
+    home = Path(tmp_path_factory.mktemp("home"))
+    with running_stack(private_servers, home, environment, ("scan", "convert", "curate")) as stack:
+        yield stack
 
 
 async def _import(stack: Stack, folder: Path, n: int) -> int:

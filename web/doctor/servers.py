@@ -71,20 +71,22 @@ def _version(connection: Any) -> str:
 
 async def _workers(connection: Any) -> Finding:
     """Every queue that somebody must read has a reader."""
-    idle: list[str] = []
-    for queue in (*topology.WORK_STAGES, topology.TEXT_QUEUE, topology.RESULTS_QUEUE):
-        channel = await connection.channel()
-        try:
-            declared = await channel.declare_queue(queue, passive=True)
-            if not declared.declaration_result.consumer_count:
-                idle.append(queue.removesuffix(".now"))
-        except aio_pika.exceptions.AMQPException:  # not declared: nobody ever read it
-            idle.append(queue.removesuffix(".now"))
-        finally:
-            await channel.close()
+    queues = (*topology.WORK_STAGES, topology.TEXT_QUEUE, topology.RESULTS_QUEUE)
+    idle = [queue.removesuffix(".now") for queue in queues if not await _readers(connection, queue)]
     if not idle:
         return Finding("workers", True, "every stage has one")
     return Finding("workers", False, f"Nobody works on: {', '.join(idle)}.", f"{_RESTART}. See `fineshyt status`.")
+
+
+async def _readers(connection: Any, queue: str) -> int:
+    channel = await connection.channel()
+    try:
+        declared = await channel.declare_queue(queue, passive=True)
+        return int(declared.declaration_result.consumer_count or 0)
+    except aio_pika.exceptions.AMQPException:  # not declared: nobody ever read it
+        return 0
+    finally:
+        await channel.close()
 
 
 async def language_model(settings: Settings) -> Finding:

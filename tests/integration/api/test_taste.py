@@ -147,8 +147,7 @@ async def test_a_score_is_the_sum_of_what_rated_photos_lend_it(archive: Archive,
         assert reasons["score"] == pytest.approx((await archive.gallery(photo))["preference"], abs=1)
         assert abs(reasons["score"] - min(100, max(0, reasons["sum"]))) <= 0.5
         assert len(reasons["parts"]) + reasons["others"]["count"] == 30
-        sizes = [abs(part["points"]) for part in reasons["parts"]]
-        assert sizes == sorted(sizes, reverse=True)
+        assert_the_largest_come_first(reasons["parts"])
 
 
 async def test_the_others_are_no_dump_for_what_does_not_add_up(archive: Archive, client: httpx.AsyncClient) -> None:
@@ -162,6 +161,11 @@ async def test_the_others_are_no_dump_for_what_does_not_add_up(archive: Archive,
 
     assert reasons["others"]["count"] == 0
     assert reasons["others"]["points"] == pytest.approx(0, abs=0.1)
+
+
+def assert_the_largest_come_first(parts: list[dict[str, Any]]) -> None:
+    sizes = [abs(part["points"]) for part in parts]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 class Tower(TextTower):
@@ -202,8 +206,7 @@ async def test_words_tell_the_same_sum_where_the_encoder_understands_them(
     assert "high contrast" in [part["word"] for part in told["parts"]]
     total = reasons["mean"] + sum(part["points"] for part in told["parts"]) + told["rest"]
     assert total == pytest.approx(reasons["sum"])
-    sizes = [abs(part["points"]) for part in told["parts"]]
-    assert sizes == sorted(sizes, reverse=True)
+    assert_the_largest_come_first(told["parts"])
 
 
 async def test_a_photo_without_a_score_has_no_reasons(archive: Archive, client: httpx.AsyncClient) -> None:
