@@ -15,6 +15,10 @@ STAGES: tuple[Stage, ...] = ("scan", "convert", "render", "curate", "embed", "ta
 PHOTO_STAGES: tuple[Stage, ...] = ("convert", "render", "curate", "embed")
 """Stages whose subject is a photo."""
 
+LONGEST_DECODE_S = 840.0
+"""Most seconds that a claim may ask for to decode one file. A claim in hand may wait for the one before it, and
+RabbitMQ takes back what is not acknowledged within 30 minutes: twice this stays below."""
+
 
 class Message(BaseModel):
     """Anything that crosses a queue. `v` is the version of its shape; another version is not parsed."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from contracts.base import Message, Params, Part, Stage
+from contracts.base import LONGEST_DECODE_S, Message, Params, Part, Stage
 
 
 class ClaimCheck(Message):
@@ -45,7 +45,7 @@ class ConvertParams(Part):
     thumb_path: str
     pixel_cap: int = Field(gt=0)
     want_focus: bool = True
-    timeout_s: float = Field(gt=0)
+    timeout_s: float = Field(gt=0, le=LONGEST_DECODE_S)
 
 
 class RenderParams(Part):
@@ -56,7 +56,7 @@ class RenderParams(Part):
     render_path: str
     pixel_cap: int = Field(gt=0)
     quality: int = Field(default=90, ge=1, le=100)
-    timeout_s: float = Field(gt=0)
+    timeout_s: float = Field(gt=0, le=LONGEST_DECODE_S)
 
 
 class CurateParams(Part):

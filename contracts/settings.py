@@ -14,6 +14,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.base import LONGEST_DECODE_S
+
 
 def default_home() -> Path:
     """The platform's user data folder."""
@@ -61,7 +63,7 @@ class Settings(BaseSettings):
 
     # Convert
     pixel_cap: int = Field(default=1_000_000_000, ge=1_000_000, alias="PIXEL_CAP")
-    convert_timeout_s: float = Field(default=180.0, gt=0, alias="CONVERT_TIMEOUT_SECONDS")
+    convert_timeout_s: float = Field(default=180.0, gt=0, le=LONGEST_DECODE_S, alias="CONVERT_TIMEOUT_SECONDS")
     convert_memory_mb: int = Field(default=3000, ge=256, alias="CONVERT_MEMORY_MB")
     files_per_child: int = Field(default=500, ge=1, alias="FILES_PER_CHILD")
 

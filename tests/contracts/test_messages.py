@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts import topology
-from contracts.base import STAGES
-from contracts.claims import PARAMS, ClaimCheck
+from contracts.base import LONGEST_DECODE_S, STAGES, Part
+from contracts.claims import PARAMS, ClaimCheck, ConvertParams, RenderParams
 from contracts.results import ANSWER, PAYLOADS, EmbedPayload, ErrorEnvelope, Failure, RenderPayload, Result
 
 
@@ -48,6 +48,23 @@ def test_a_rendering_that_does_not_speak_of_tiles_has_none() -> None:
 def test_what_is_not_a_claim_of_this_version_is_refused(body: bytes) -> None:
     with pytest.raises(ValidationError):
         ClaimCheck.model_validate_json(body)
+
+
+@pytest.mark.parametrize(
+    ("params", "paths"),
+    [
+        (ConvertParams, {"preview_path": "/d/p.jpg", "thumb_path": "/d/t.jpg"}),
+        (RenderParams, {"render_path": "/d/r.jpg"}),
+    ],
+)
+@pytest.mark.parametrize("timeout_s", [LONGEST_DECODE_S + 1, 1e308, float("inf"), float("nan"), 0, -1])
+def test_no_claim_may_keep_a_decoder_for_longer_than_the_broker_waits(
+    params: type[Part], paths: dict[str, str], timeout_s: float
+) -> None:
+    params.model_validate(paths | {"pixel_cap": 1, "timeout_s": LONGEST_DECODE_S})
+
+    with pytest.raises(ValidationError, match="timeout_s"):
+        params.model_validate(paths | {"pixel_cap": 1, "timeout_s": timeout_s})
 
 
 def test_every_claim_has_a_queue_that_somebody_reads() -> None:

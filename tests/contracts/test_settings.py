@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from contracts.base import LONGEST_DECODE_S
 from contracts.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,3 +47,11 @@ def test_roots_are_read_from_both_variables_without_doubles() -> None:
     settings = Settings(PHOTO_LIBRARY="/a", PHOTO_LIBRARIES="/b:/a::/c")
 
     assert [str(p) for p in settings.configured_roots] == ["/b", "/a", "/c"]
+
+
+@pytest.mark.parametrize("seconds", ["841", "inf", "nan", "0"])
+def test_a_decoder_is_given_no_more_time_than_a_claim_may_ask_for(seconds: str) -> None:
+    assert Settings(CONVERT_TIMEOUT_SECONDS="840").convert_timeout_s == LONGEST_DECODE_S
+
+    with pytest.raises(ValidationError, match="CONVERT_TIMEOUT_SECONDS"):
+        Settings(CONVERT_TIMEOUT_SECONDS=seconds)
