@@ -14,6 +14,7 @@ from web import assets, scoring
 from web.context import Db, Here
 from web.database import Connection
 from web.live import newest_id
+from web.security import ANY_ADDRESS
 
 router = APIRouter(include_in_schema=False)
 _templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
@@ -30,12 +31,20 @@ PLACES = (
 """(template and module, title, path) of every place, in the order of the masthead."""
 
 
-def management_page(settings: Settings) -> str | None:
-    """Where a person sees RabbitMQ, without the credentials that the setting may carry."""
+def management_page(settings: Settings, host: str) -> str | None:
+    """Where a person sees RabbitMQ, without the credentials that the setting may carry.
+
+    `host`: what this page was asked for at. It stands in where the setting says "every address" (0.0.0.0 or ::), which
+    no browser can go to.
+    """
     address = urlsplit(settings.management_url.get_secret_value())
     if address.scheme not in ("http", "https") or not address.hostname:
         return None
-    return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path or "/", "", ""))
+    place = address.netloc.rpartition("@")[2]
+    if address.hostname in ANY_ADDRESS:
+        port = place.rpartition(":")[2]
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return urlunsplit((address.scheme, place, address.path or "/", "", ""))
 
 
 async def _page(request: Request, connection: Connection, name: str, settings: Settings) -> Response:
@@ -45,7 +54,7 @@ async def _page(request: Request, connection: Connection, name: str, settings: S
         "cursor": await newest_id(connection),
         "tentative": await scoring.is_tentative(connection),
         "places": PLACES,
-        "management": management_page(settings),
+        "management": management_page(settings, request.url.hostname or ""),
         "static": assets.address(),
         "modules": assets.modules(f"pages/{name}.js"),
     }

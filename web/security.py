@@ -17,7 +17,7 @@ from contracts.settings import Settings
 from web.problems import problem
 
 _ALWAYS = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - names no host
+ANY_ADDRESS = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 - names no host
 _PORT = re.compile("[0-9]{0,5}")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -61,7 +61,7 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     bind = settings.host.lower()
     bind = f"[{bind}]" if ":" in bind and not bind.startswith("[") else bind
     named = {split_host(name)[0] for name in settings.allowed_hosts.replace(",", " ").split()}
-    return frozenset((_ALWAYS | named | {bind}) - _ANY_ADDRESS)
+    return frozenset((_ALWAYS | named | {bind}) - ANY_ADDRESS)
 
 
 def refusal(method: str, headers: Mapping[str, str], hosts: frozenset[str]) -> str | None:

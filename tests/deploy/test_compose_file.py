@@ -25,6 +25,7 @@ from tests.deploy.compose_file import (
     services,
     variables,
 )
+from web.security import allowed_hosts
 
 ONCE = {"passwords", "migrate"}
 SERVERS = {"postgres", "rabbitmq"}
@@ -67,6 +68,22 @@ def test_the_user_may_say_otherwise() -> None:
 
     assert said["web"]["ports"] == ["192.168.1.5:80:4000"]
     assert said["rabbitmq"]["ports"] == ["192.168.1.5:81:15672"]
+    assert said["web"]["environment"]["RABBITMQ_MANAGEMENT_URL"] == "http://192.168.1.5:81/"
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        ({}, set()),
+        ({"FINESHYT_HOST": "192.168.1.5"}, {"192.168.1.5"}),
+        ({"FINESHYT_HOST": "0.0.0.0", "FINESHYT_ALLOWED_HOSTS": "nas.local,192.168.1.5"}, {"nas.local", "192.168.1.5"}),
+    ],
+)
+def test_the_page_may_be_opened_at_the_address_that_it_is_published_at(said: dict[str, str], allowed: set[str]) -> None:
+    given = services(**said)["web"]["environment"]
+    settings = Settings(**{name: given[name] for name in ("FINESHYT_HOST", "FINESHYT_ALLOWED_HOSTS")})
+
+    assert allowed_hosts(settings) == {"localhost", "127.0.0.1", "[::1]"} | allowed
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))

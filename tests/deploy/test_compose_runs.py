@@ -122,6 +122,7 @@ def test_the_management_page_asks_for_the_password_of_the_first_start(project: P
     for wrong in ("", "guest", "fineshyt"):
         assert project.request("/api/overview", port=project.management_port, password=wrong)[0] == 401
     assert project.manage("/api/overview")["rabbitmq_version"].startswith("4.")
+    assert f'href="http://127.0.0.1:{project.management_port}/"' in project.request("/")[1]
 
 
 @pytest.mark.parametrize("name", ["web", "convert", "embed", "writer"])
