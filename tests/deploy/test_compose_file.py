@@ -80,7 +80,7 @@ def test_the_user_may_say_otherwise() -> None:
     ],
 )
 def test_the_page_may_be_opened_at_the_address_that_it_is_published_at(said: dict[str, str], allowed: set[str]) -> None:
-    given = services(**said)["web"]["environment"]
+    given = services(COMPOSE, **said)["web"]["environment"]
     settings = Settings(**{name: given[name] for name in ("FINESHYT_HOST", "FINESHYT_ALLOWED_HOSTS")})
 
     assert allowed_hosts(settings) == {"localhost", "127.0.0.1", "[::1]"} | allowed
