@@ -35,7 +35,7 @@ class TestServers:
         self._next: Future[str] | None = None
         self._temporary = tempfile.TemporaryDirectory(prefix="fineshyt-") if folder is None else None
         self.folder = folder or Path(self._temporary.name)  # type: ignore[union-attr]
-        self.postgres = Postgres(self.folder / "postgres")
+        self.postgres = Postgres(self.folder / "postgres", buffers_mb=256 if fast else None)
         self.rabbitmq = RabbitMQ(self.folder / "rabbitmq")
 
     # --- Postgres -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from web import api, assets, event_stream, media, operations, pages, problems
 from web.broker_link import follow_broker
 from web.context import Context
 from web.database import create_pool
+from web.likeness import Likeness
 from web.live import EventHub
 from web.progress import run_progress
 from web.reports import ReportBoard
@@ -55,7 +56,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         url = settings.database_url.get_secret_value()
         pool = await create_pool(url)
         tower = TextTower()
-        context = Context(settings, pool, ReportBoard(), EventHub(url), tower, WordVectors(tower))
+        context = Context(settings, pool, ReportBoard(), EventHub(url), tower, WordVectors(tower), Likeness())
         app.state.context = context
         tasks = [
             asyncio.create_task(context.hub.run(), name="events"),

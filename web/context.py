@@ -13,6 +13,7 @@ from fastapi import Depends, Request, Response
 from contracts.settings import Settings
 from web.database import Connection, Pool
 from web.errors import RequestError
+from web.likeness import Likeness
 from web.live import EventHub
 from web.problems import AWAY
 from web.reports import ReportBoard
@@ -32,6 +33,7 @@ class Context:
     hub: EventHub
     text_tower: TextTower
     words: WordVectors
+    likeness: Likeness
 
 
 def _context(request: Request) -> Context:

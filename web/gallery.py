@@ -233,7 +233,7 @@ async def ordered_ids(connection: Connection, query: GalleryQuery) -> tuple[NDAr
         f"SELECT array_send(ARRAY(SELECT g.photo_id FROM gallery g WHERE {where.sql()} ORDER BY {key} {word}))",
         *where.values,
     )
-    return _received(sent), order
+    return received_ids(sent), order
 
 
 async def _by_relevance(connection: Connection, query: GalleryQuery, order: Order) -> NDArray[np.int64]:
@@ -249,7 +249,7 @@ async def _by_relevance(connection: Connection, query: GalleryQuery, order: Orde
                 WHERE {where.sql()} ORDER BY r.rank {word} NULLS LAST, g.photo_id DESC))""",
         *where.values,
     )
-    return _received(sent)
+    return received_ids(sent)
 
 
 _ARRAY_HEADER = 20
@@ -257,7 +257,7 @@ _ARRAY_HEADER = 20
 _ARRAY_ELEMENT = np.dtype([("size", ">i4"), ("value", ">i8")])
 
 
-def _received(sent: bytes) -> NDArray[np.int64]:
+def received_ids(sent: bytes) -> NDArray[np.int64]:
     if len(sent) <= _ARRAY_HEADER:
         return np.empty(0, np.int64)
     return np.frombuffer(sent, _ARRAY_ELEMENT, offset=_ARRAY_HEADER)["value"].astype(np.int64)

@@ -1,191 +1,201 @@
 """The photographs of a view that are nearest to a vector.
 
-A view of at most `EXACT_AT_MOST` photographs is compared with every one of its vectors. Above that the encoder's search
-index (`web.search_index`) proposes photographs by the Hamming distance of their codes, the filter applied inside the
-scan; those, and the vectors that the index does not hold yet, are compared exactly. More are fetched until it is
-unlikely that one of the nearest is still to come (`share_within`). Where that does not happen within `MOST_CANDIDATES`,
-where the scan gives no more, and where there is no index, everything is compared: slower, never less.
+In an archive of at most `EXACT_AT_MOST` photographs every vector of the view is compared. Above that the encoder's
+search index (`web.search_index`) proposes: the sign codes of the whole archive are scanned in memory, those that lie
+nearest are looked up in the view, and where hardly any of them belongs to it, the whole view is read and put in the
+order of its codes. The first of that order are compared exactly, and more of them until it is unlikely that one of the
+nearest is still to come (`share_within`). Where that does not happen, and where there is no index, everything is
+compared: slower, never less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.sign_codes import SignCodes
+from domain.sign_codes import nearest as nearest_codes
 from web.database import Connection
+from web.gallery import received_ids
 from web.gallery_query import GalleryQuery, conditions
-from web.progress import tab_counts
+from web.search_codes import CodesInMemory
 
 EXACT_AT_MOST = 100_000
-"""Photographs of a view up to which no index is asked."""
+"""Photographs up to which codes are not asked."""
 NEAREST = 500
 """Photographs that a search by likeness shows."""
-CANDIDATES = 700
-"""Photographs of the index that are compared exactly at a time."""
-MOST_CANDIDATES = 7_000
-"""Photographs of the index after which comparing everything is as quick."""
+LOOKED_UP, LOOKED_UP_AT_MOST = 3_000, 40_000
+"""The archive's nearest that are looked up in the view, at first and in all. As long as the last takes, a whole view is
+read."""
+ENOUGH = 600
+"""Photographs of the view among them from which on it is asked whether the nearest are settled."""
+COMPARED = (700, 2_000, 6_000, 16_000)
+"""Photographs that are compared exactly before that is asked again. Everything is compared after the last."""
 SETTLED_FOR = 50
 """The nearest that have to be settled: what is seen first."""
 SETTLED = 0.98
 """Share of those that lies within the front of the scan, by estimate. Where the front cuts a normal distribution off at
 its mean the estimate is 0.91, for what is beyond is not seen; at 0.965 of it, 0.98."""
-SCAN = {
-    "hnsw.ef_search": "200",
-    "hnsw.iterative_scan": "relaxed_order",
-    "hnsw.max_scan_tuples": "200000",
-    "hnsw.scan_mem_multiplier": "32",
-    # Left to itself the planner sorts a whole view rather than walk the index.
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_sort": "off",
-}
-"""Settings of the statement that walks the index. The defaults give 40 rows, and none beyond 20,000 looked at."""
 
-_FEW = """
-WITH inside AS MATERIALIZED (SELECT g.photo_id FROM gallery g WHERE {where} LIMIT {most} + 1),
-few AS MATERIALIZED (SELECT array_agg(photo_id) AS ids FROM inside HAVING count(*) <= {most})
-SELECT (SELECT count(*) FROM inside) AS size, ARRAY(
-    SELECT e.photo_id FROM embeddings e
-    WHERE e.encoder_id = {encoder} AND e.photo_id = ANY ((SELECT ids FROM few)::bigint[])
-    ORDER BY e.vec <#> {vector}::halfvec, e.photo_id LIMIT {limit}
-) AS ids
+_IN_VIEW = "SELECT array_send(ARRAY(SELECT g.photo_id FROM gallery g WHERE {where}))"
+_NEAREST = """
+SELECT photo_id, vec <#> $2::halfvec AS far FROM embeddings
+WHERE encoder_id = $1 AND photo_id = ANY ($3::bigint[]) ORDER BY far, photo_id LIMIT $4
 """
 _ALL = """
 SELECT e.photo_id FROM embeddings e JOIN gallery g ON g.photo_id = e.photo_id
 WHERE e.encoder_id = {encoder} AND {where} ORDER BY e.vec <#> {vector}::halfvec, e.photo_id LIMIT {limit}
-"""
-_PROPOSED = """
-SELECT c.photo_id, c.code <~> binary_quantize({vector}::halfvec - {mean}::halfvec)::bit({dim}) AS apart
-FROM {codes} c JOIN gallery g ON g.photo_id = c.photo_id WHERE {where} ORDER BY apart LIMIT {limit}
-"""
-_COMPARED = """
-SELECT photo_id, vec <#> $2::halfvec AS far FROM embeddings WHERE encoder_id = $1 AND photo_id = ANY ($3::bigint[])
 """
 _UNINDEXED = """
 SELECT u.photo_id FROM unindexed_vectors u JOIN gallery g ON g.photo_id = u.photo_id
 WHERE u.encoder_id = {encoder} AND {where}
 """
 
+Ids = NDArray[np.int64]
+
+
+class Likeness:
+    """Searches by likeness; one a process, for it keeps the codes of a large archive."""
+
+    def __init__(self) -> None:
+        self._codes = CodesInMemory()
+
+    async def nearest(
+        self,
+        connection: Connection,
+        vector: NDArray[np.float16],
+        encoder: str,
+        view: GalleryQuery,
+        limit: int = NEAREST,
+    ) -> list[int]:
+        """Photos of `view`, nearest to the unit vector (d,) first, at most `limit`."""
+        encoder_id = await connection.fetchval(
+            "SELECT id FROM encoders WHERE name = $1 AND dim = $2", encoder, len(vector)
+        )
+        if encoder_id is None:
+            return []
+        asked = _Asked(connection, vector, encoder_id, view, limit)
+        codes = await self._codes_of(connection, encoder_id)
+        if codes is None or len(codes) <= EXACT_AT_MOST:
+            return await asked.everything()
+        return await _by_codes(asked, codes)
+
+    async def _codes_of(self, connection: Connection, encoder_id: int) -> SignCodes | None:
+        for _ in range(2):
+            try:
+                return await self._codes.of(connection, encoder_id)
+            except asyncpg.UndefinedTableError:  # a build put another index in its place just now
+                continue
+        return None
+
 
 @dataclass(frozen=True)
-class Index:
-    """The search index in force: the table of its codes, and the mean that was subtracted."""
+class _Asked:
+    """One search: what it asks of the database."""
 
-    codes: str
-    mean: NDArray[np.float16]
+    connection: Connection
+    vector: NDArray[np.float16]
+    encoder_id: int
+    view: GalleryQuery
+    limit: int
 
+    async def everything(self) -> list[int]:
+        return await exact(self.connection, self.vector, self.encoder_id, self.view, self.limit)
 
-async def nearest(
-    connection: Connection, vector: NDArray[np.float16], encoder: str, view: GalleryQuery, limit: int = NEAREST
-) -> list[int]:
-    """Photos of `view`, nearest to the unit vector (d,) first, at most `limit`."""
-    encoder_id = await connection.fetchval("SELECT id FROM encoders WHERE name = $1 AND dim = $2", encoder, len(vector))
-    if encoder_id is None:
-        return []
-    if not await _surely_large(connection, view):
-        size, ids = await _among_few(connection, vector, encoder_id, view, limit)
-        if size <= EXACT_AT_MOST:
-            return ids
-    for _ in range(2):
-        try:
-            return await _among_many(connection, vector, encoder_id, view, limit)
-        except asyncpg.UndefinedTableError:  # a build put another index in its place just now
-            continue
-    return await exact(connection, vector, encoder_id, view, limit)
+    async def in_view(self, ids: Ids | None = None) -> Ids:
+        """Those of `ids` that the view holds; without them the whole view."""
+        where = conditions(self.view)
+        if ids is not None:
+            where.add(f"g.photo_id = ANY ({where.bind(np.sort(ids).tolist())}::bigint[])")
+        return received_ids(await self.connection.fetchval(_IN_VIEW.format(where=where.sql()), *where.values))
 
+    async def unindexed(self) -> Ids:
+        """Photos of the view whose vector no code stands for."""
+        where = conditions(self.view)
+        sql = _UNINDEXED.format(encoder=where.bind(self.encoder_id), where=where.sql())
+        return np.array([row["photo_id"] for row in await self.connection.fetch(sql, *where.values)], np.int64)
 
-async def _surely_large(connection: Connection, view: GalleryQuery) -> bool:
-    return view.only_tab() and (await tab_counts(connection))[view.filter] > EXACT_AT_MOST
-
-
-async def _among_few(
-    connection: Connection, vector: NDArray[np.float16], encoder_id: int, view: GalleryQuery, limit: int
-) -> tuple[int, list[int]]:
-    """(size of the view, at most `EXACT_AT_MOST` + 1; the nearest, empty where it is larger)."""
-    row = await connection.fetchrow(*_statement(_FEW, vector, encoder_id, view, limit, most=EXACT_AT_MOST))
-    return row["size"], row["ids"]
+    async def compared(self, ids: Ids) -> dict[int, float]:
+        """How far the nearest `limit` of `ids` lie, nearest first; the negative inner product."""
+        rows = await self.connection.fetch(_NEAREST, self.encoder_id, self.vector, np.sort(ids).tolist(), self.limit)
+        return dict(rows)
 
 
 async def exact(
     connection: Connection, vector: NDArray[np.float16], encoder_id: int, view: GalleryQuery, limit: int
 ) -> list[int]:
     """Compares every vector of the view, however many."""
-    return _ids(await connection.fetch(*_statement(_ALL, vector, encoder_id, view, limit)))
-
-
-async def _among_many(
-    connection: Connection, vector: NDArray[np.float16], encoder_id: int, view: GalleryQuery, limit: int
-) -> list[int]:
-    index = await _index(connection, encoder_id)
-    if index is not None:
-        async with connection.transaction(readonly=True):
-            found = await _walked(connection, index, vector, encoder_id, view, limit)
-        if found is not None:
-            return found
-    return await exact(connection, vector, encoder_id, view, limit)
-
-
-async def _index(connection: Connection, encoder_id: int) -> Index | None:
-    row = await connection.fetchrow("SELECT codes, mean FROM search_indexes WHERE encoder_id = $1", encoder_id)
-    return Index(row["codes"], row["mean"]) if row is not None else None
-
-
-async def _walked(
-    connection: Connection, index: Index, vector: NDArray[np.float16], encoder_id: int, view: GalleryQuery, limit: int
-) -> list[int] | None:
-    """The nearest by the index; None where it cannot tell them."""
     where = conditions(view)
-    outside = _ids(
-        await connection.fetch(_UNINDEXED.format(encoder=where.bind(encoder_id), where=where.sql()), *where.values)
-    )
-    far = await _compared(connection, vector, encoder_id, outside)
-    apart: dict[int, int] = {}
-    walk = await _walk(connection, index, vector, view)
-    wanted = max(CANDIDATES, limit)
-    while len(apart) < MOST_CANDIDATES:
-        batch = dict(await walk.fetch(wanted))
-        if len(batch) < wanted:  # the scan ended early, or most of the view is not in the index
-            return None
-        apart |= batch
-        far |= await _compared(connection, vector, encoder_id, batch)
-        best = sorted(far, key=lambda photo: (far[photo], photo))[:limit]
-        known = [photo for photo in best[:SETTLED_FOR] if photo in apart]
-        front = float(np.median(list(batch.values())))
-        if share_within(front, [far[photo] for photo in known], [apart[photo] for photo in known]) >= SETTLED:
-            return best
-    return None
+    sql = _ALL.format(where=where.sql(), encoder=where.bind(encoder_id), vector=where.bind(vector), limit=int(limit))
+    return [row["photo_id"] for row in await connection.fetch(sql, *where.values)]
 
 
-async def _walk(connection: Connection, index: Index, vector: NDArray[np.float16], view: GalleryQuery) -> Any:
-    """A cursor over (photo, Hamming distance), nearest first."""
-    where = conditions(view)
-    sql = _PROPOSED.format(
-        codes=index.codes,
-        where=where.sql(),
-        vector=where.bind(vector),
-        mean=where.bind(index.mean),
-        dim=len(vector),
-        limit=2 * MOST_CANDIDATES,
-    )
-    await connection.execute("".join(f"SET LOCAL {name} = {value};" for name, value in SCAN.items()))
-    return await connection.cursor(sql, *where.values)
+async def _by_codes(asked: _Asked, codes: SignCodes) -> list[int]:
+    apart = await asyncio.to_thread(codes.distances, asked.vector)
+    nearest = _Settling(asked, codes, apart)
+    await nearest.compare(await asked.unindexed())
+    order = nearest_codes(apart, LOOKED_UP_AT_MOST)
+    inside, start, stop = np.empty(0, np.intp), 0, LOOKED_UP
+    enough = max(ENOUGH, asked.limit)
+    while start < len(order):
+        places = codes.places(await asked.in_view(codes.photo_ids[order[start:stop]]))
+        inside = np.concatenate([inside, places])
+        if len(inside) >= enough and await nearest.settled(inside, up_to=int(apart[order[:stop][-1]])):
+            return nearest.best()
+        start, stop = stop, max(3 * stop, int(1.2 * enough * stop / max(1, len(inside))))
+        if stop > LOOKED_UP_AT_MOST:
+            break
+    members = codes.places(await asked.in_view())
+    if await nearest.settled(members, up_to=len(asked.vector)):
+        return nearest.best()
+    return await asked.everything()
 
 
-async def _compared(
-    connection: Connection, vector: NDArray[np.float16], encoder_id: int, photos: Iterable[int]
-) -> dict[int, float]:
-    """How far each lies, by id; the negative inner product."""
-    return dict(await connection.fetch(_COMPARED, encoder_id, vector, list(photos)))
+class _Settling:
+    """Compares photographs in the order of their codes until the nearest are settled."""
+
+    def __init__(self, asked: _Asked, codes: SignCodes, apart: NDArray[np.uint16]) -> None:
+        self._asked, self._codes, self._apart = asked, codes, apart
+        self._far: dict[int, float] = {}
+        self._seen = np.zeros(len(codes), bool)
+
+    async def compare(self, photo_ids: Ids) -> None:
+        if len(photo_ids):
+            self._far |= await self._asked.compared(photo_ids)
+
+    async def settled(self, places: NDArray[np.intp], up_to: int) -> bool:
+        """Whether the nearest of the view are known. `places`: of all its photos whose codes lie within `up_to`."""
+        order = places[np.argsort(self._apart[places], kind="stable")]
+        whole = up_to >= len(self._asked.vector)
+        for stop in (max(some, self._asked.limit) for some in COMPARED):
+            batch = order[:stop]
+            await self.compare(self._codes.photo_ids[batch[~self._seen[batch]]])
+            self._seen[batch] = True
+            all_of_them = stop >= len(order)
+            if all_of_them and whole:
+                return True
+            if self._share_within(up_to if all_of_them else int(self._apart[batch[-1]])) >= SETTLED:
+                return True
+            if all_of_them:
+                break
+        return False
+
+    def _share_within(self, front: int) -> float:
+        known = self._codes.places(np.array(self.best()[:SETTLED_FOR], np.int64))
+        far = [self._far[photo_id] for photo_id in self._codes.photo_ids[known].tolist()]
+        return share_within(front, far, self._apart[known])
+
+    def best(self) -> list[int]:
+        return sorted(self._far, key=lambda photo_id: (self._far[photo_id], photo_id))[: self._asked.limit]
 
 
-def share_within(front: float, far: Sequence[float], apart: Sequence[int]) -> float:
+def share_within(front: float, far: Sequence[float], apart: Sequence[int] | NDArray[np.uint16]) -> float:
     """The share of photographs as near as these, some of them not fetched yet, whose codes lie within the front.
 
     `front`: the Hamming distance that the scan has come to; `far`, `apart`: of the nearest so far, the distances of the
@@ -198,16 +208,3 @@ def share_within(front: float, far: Sequence[float], apart: Sequence[int]) -> fl
     spread = float(np.sqrt(np.sum((np.array(apart) - expected) ** 2) / (len(far) - 2)))
     normal = NormalDist(0.0, max(spread, 0.5))
     return float(np.mean([normal.cdf(front - place) for place in expected]))
-
-
-def _statement(
-    sql: str, vector: NDArray[np.float16], encoder_id: int, view: GalleryQuery, limit: int, **constants: int
-) -> tuple[Any, ...]:
-    """The text and its values, for `fetch`."""
-    where = conditions(view)
-    places = {"where": where.sql(), "encoder": where.bind(encoder_id), "vector": where.bind(vector)}
-    return (sql.format(**places, limit=limit, **constants), *where.values)
-
-
-def _ids(rows: Sequence[Any]) -> list[int]:
-    return [row["photo_id"] for row in rows]

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from web import likeness
 from web.database import Connection, Pool
 from web.encoders import active_encoder
 from web.gallery_query import Found, GalleryQuery, Toward, conditions, photo_ids, phrases
+from web.likeness import Likeness
 from web.text_search import NoTextTowerError, TextTower
 
 Vector = NDArray[np.float32]
@@ -41,7 +41,7 @@ LIMIT {limit}
 """
 
 
-async def searched(pool: Pool, tower: TextTower, query: GalleryQuery) -> GalleryQuery:
+async def searched(pool: Pool, tower: TextTower, likeness: Likeness, query: GalleryQuery) -> GalleryQuery:
     """The view, narrowed to what its search finds; as it was where it does not search.
 
     No connection is held while the words are encoded, which may take five seconds.
@@ -52,7 +52,7 @@ async def searched(pool: Pool, tower: TextTower, query: GalleryQuery) -> Gallery
         encoder = await active_encoder(connection)
     texts, note = await _texts(tower, encoder, query)
     async with pool.acquire() as connection:
-        found = await _find(connection, encoder, query, texts, note)
+        found = await _find(connection, likeness, encoder, query, texts, note)
     return query.with_found(found)
 
 
@@ -77,6 +77,7 @@ def _plus(query: GalleryQuery) -> list[str]:
 
 async def _find(
     connection: Connection,
+    likeness: Likeness,
     encoder: str | None,
     query: GalleryQuery,
     texts: Mapping[str, Vector] | None,

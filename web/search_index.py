@@ -1,39 +1,29 @@
-"""The index of search by likeness: one code of signs a photograph, and an HNSW graph over the codes.
+"""The index of search by likeness: one sign code a photograph (`domain.sign_codes`), in a table of its own.
 
-A code is the sign of each value of the vector less the mean of all: 96 bytes for 768 values instead of 1,536, so that
-the graph of a million photographs fits in memory and is built several times quicker than one over the vectors. What
-the codes lose is made good by comparing the best exactly. Each build makes a table of its own and takes the place of
-the one before it when it is done: search goes on meanwhile, and nothing is ever inserted into a graph.
+A code is 96 bytes for the 1,536 of 768 half floats: those of a million photographs are written in seconds, read into
+memory in one or two (`web.search_codes`), and scanned there for every search. Each build makes a table and takes the
+place of the one before it when it is done, and search goes on meanwhile.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import psutil
+from typing import Any
 
 from web.database import Connection
 from web.errors import RequestError
 
-Phase = Literal["codes", "graph"]
-Progress = Callable[[Phase, int, int], None]
-"""Told (phase, done, of how many) twice a second."""
+Progress = Callable[[int, int], None]
+"""Told (photographs done, of how many)."""
 
 SAMPLE = 20_000
 """Vectors that the mean is taken over."""
-LINKS, CANDIDATES = 16, 100
-"""`m` and `ef_construction` of the graph."""
-_BYTES_A_VECTOR = 1_200
-"""Memory that a build needs for each (measured: 1.0 kB at 768 values)."""
-_LEAST_MEMORY = 64 << 20
+OUTSIDE_AT_MOST, OUTSIDE_SHARE = 5_000, 0.02
+"""Vectors outside the index that a search compares one by one without being slowed down: so many, or that share."""
+_WRITTEN_AT_A_TIME = 20_000
 _LOCK = 5_730_417
-_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,20 +33,20 @@ class Built:
     seconds: float
 
 
-async def build(connection: Connection, watcher: Connection, progress: Progress) -> Built:
-    """Indexes every vector of the active encoder. `watcher`: a second connection, which looks at the progress.
+async def build(connection: Connection, progress: Progress) -> Built:
+    """Indexes every vector of the active encoder.
 
     Raises RequestError where a build runs already, or where there is nothing to index.
     """
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
         raise RequestError(409, "The search index is being built already. Wait for that build to finish.")
     try:
-        return await _build(connection, watcher, progress)
+        return await _build(connection, progress)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
 
-async def _build(connection: Connection, watcher: Connection, progress: Progress) -> Built:
+async def _build(connection: Connection, progress: Progress) -> Built:
     encoder = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
     if encoder is None or encoder["dim"] is None:
         raise RequestError(409, "No photograph is embedded yet, so there is nothing to index. Import some first.")
@@ -64,27 +54,36 @@ async def _build(connection: Connection, watcher: Connection, progress: Progress
     await _forget_leftovers(connection)
     table = f"search_codes_{encoder['id']}_{await connection.fetchval('SELECT nextval($1)', 'vector_stamps')}"
     total = await connection.fetchval("SELECT count(*) FROM embeddings WHERE encoder_id = $1", encoder["id"])
-    progress("codes", 0, total)
+    progress(0, total)
     mean = await _mean(connection, encoder["id"], total)
-    vectors = await _write_codes(connection, table, encoder["id"], encoder["dim"], mean)
-    progress("codes", vectors, vectors)
-    await _prepare(connection, vectors)
-    watching = asyncio.create_task(_watch(watcher, table, vectors, progress))
-    try:
-        await connection.execute(
-            f"CREATE INDEX ON {table} USING hnsw (code bit_hamming_ops) "
-            f"WITH (m = {LINKS}, ef_construction = {CANDIDATES})",
-            timeout=None,
-        )
-    finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-    progress("graph", vectors, vectors)
+    vectors = await _write_codes(connection, table, encoder, mean, progress)
     await connection.execute(f"ANALYZE {table}")
     seconds = time.monotonic() - started
     await _put_in_force(connection, encoder["id"], table, mean, vectors, seconds)
     return Built(encoder["name"], vectors, seconds)
+
+
+async def wanted(connection: Connection, large: int) -> bool:
+    """Whether more than `large` photographs are embedded, so many of them outside the index that search slows down."""
+    row = await connection.fetchrow(
+        """SELECT coalesce(s.vectors, 0) AS indexed, (
+               SELECT count(*) FROM unindexed_vectors u WHERE u.encoder_id = e.id) AS outside
+           FROM encoders e LEFT JOIN search_indexes s ON s.encoder_id = e.id WHERE e.status = 'active'"""
+    )
+    if row is None or row["indexed"] + row["outside"] <= large:
+        return False
+    return bool(row["outside"] > max(OUTSIDE_AT_MOST, OUTSIDE_SHARE * row["indexed"]))
+
+
+_WRITE = f"""
+WITH batch AS (
+    SELECT photo_id, vec FROM embeddings WHERE encoder_id = $1 AND photo_id > $3 ORDER BY photo_id
+    LIMIT {_WRITTEN_AT_A_TIME}
+), made AS (
+    INSERT INTO {{table}} SELECT photo_id, binary_quantize(vec - $2::halfvec)::bit({{dim}}) FROM batch
+)
+SELECT max(photo_id) AS last, count(*) AS n FROM batch
+"""
 
 
 async def _forget_leftovers(connection: Connection) -> None:
@@ -106,41 +105,23 @@ async def _mean(connection: Connection, encoder_id: int, total: int) -> Any:
     )  # fmt: skip
 
 
-async def _write_codes(connection: Connection, table: str, encoder_id: int, dim: int, mean: Any) -> int:
+async def _write_codes(connection: Connection, table: str, encoder: Any, mean: Any, progress: Progress) -> int:
     """The codes of one moment, and which of the unindexed vectors are among them. Returns how many."""
+    dim, written = int(encoder["dim"]), 0
     async with connection.transaction(isolation="repeatable_read"):
-        await connection.execute(f"CREATE TABLE {table} (photo_id bigint NOT NULL, code bit({int(dim)}) NOT NULL)")
+        await connection.execute(f"CREATE TABLE {table} (photo_id bigint NOT NULL, code bit({dim}) NOT NULL)")
         await connection.execute(f"ALTER TABLE {table} ALTER COLUMN code SET STORAGE PLAIN")
-        written = await connection.execute(
-            f"""INSERT INTO {table} SELECT photo_id, binary_quantize(vec - $2::halfvec)::bit({int(dim)})
-                FROM embeddings WHERE encoder_id = $1""",
-            encoder_id, mean, timeout=None,
-        )  # fmt: skip
         await connection.execute(
             f"CREATE TABLE {table}_taken AS SELECT photo_id, stamp FROM unindexed_vectors WHERE encoder_id = "
-            f"{int(encoder_id)}"
+            f"{int(encoder['id'])}"
         )
-    return int(written.split()[-1])
-
-
-async def _prepare(connection: Connection, vectors: int) -> None:
-    """Memory for the whole graph, within half of what is free: beyond it a build slows down tenfold."""
-    wanted = min(vectors * _BYTES_A_VECTOR, psutil.virtual_memory().available // 2)
-    memory = max(wanted, _LEAST_MEMORY) >> 10
-    workers = max(1, (os.cpu_count() or 2) - 1)
-    await connection.execute(
-        f"SET maintenance_work_mem = '{memory}kB'; SET max_parallel_maintenance_workers = {workers};"
-        "SET min_parallel_table_scan_size = '1MB'"
-    )
-
-
-async def _watch(watcher: Connection, table: str, vectors: int, progress: Progress) -> None:
-    while True:
-        done = await watcher.fetchval(
-            "SELECT tuples_done FROM pg_stat_progress_create_index WHERE relid = to_regclass($1)", table
-        )
-        progress("graph", min(done or 0, vectors), vectors)
-        await asyncio.sleep(_LOOK_S)
+        total = await connection.fetchval("SELECT count(*) FROM embeddings WHERE encoder_id = $1", encoder["id"])
+        last: int | None = -1
+        while last is not None:
+            row = await connection.fetchrow(_WRITE.format(table=table, dim=dim), encoder["id"], mean, last)
+            last, written = row["last"], written + row["n"]
+            progress(written, total)
+    return written
 
 
 async def _put_in_force(

@@ -28,17 +28,17 @@ class PageQuery(GalleryQuery):
 
 
 async def _view(here: Here, query: Annotated[GalleryQuery, Query()]) -> GalleryQuery:
-    return await search.searched(here.pool, here.text_tower, query)
+    return await search.searched(here.pool, here.text_tower, here.likeness, query)
 
 
 async def _page_view(here: Here, query: Annotated[PageQuery, Query()]) -> PageQuery:
-    view = await search.searched(here.pool, here.text_tower, query.view())
+    view = await search.searched(here.pool, here.text_tower, here.likeness, query.view())
     return query if view.found is None else query.with_found(view.found)
 
 
 async def _view_of_facets(here: Here, query: Annotated[GalleryQuery, Query()]) -> GalleryQuery:
     """Searched in the whole tab: what a facet that is set holds back, its other values are counted among."""
-    found = (await search.searched(here.pool, here.text_tower, query.search_alone())).found
+    found = (await search.searched(here.pool, here.text_tower, here.likeness, query.search_alone())).found
     return query if found is None else query.with_found(found)
 
 

@@ -9,7 +9,6 @@ import typer
 from web.cli.reach import HomeOption, JsonOption, Reached, print_json, with_archive
 
 commands = typer.Typer(help="The index that finds photographs in a large archive.", no_args_is_help=True)
-_PHASES = {"codes": "reading vectors", "graph": "linking neighbours"}
 
 
 def register(app: typer.Typer) -> None:
@@ -20,19 +19,14 @@ def register(app: typer.Typer) -> None:
 def index(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Build the search index of every photograph that is embedded. Search works meanwhile.
 
-    Worth it above 100,000 photographs, and again when many have come: those outside are found too, only slower.
+    Above 100,000 photographs fineshyt does so by itself when many have come; those outside are found too, only slower.
     """
 
     async def work(reached: Reached) -> dict[str, Any]:
         from web import search_index
-        from web.database import connect
 
-        watcher = await connect(reached.settings.database_url.get_secret_value())
-        try:
-            with _bar(quiet=as_json) as progress:
-                built = await search_index.build(reached.connection, watcher, progress)
-        finally:
-            await watcher.close()
+        with _bar(quiet=as_json) as progress:
+            built = await search_index.build(reached.connection, progress)
         return {"encoder": built.encoder, "vectors": built.vectors, "seconds": round(built.seconds, 1)}
 
     built = with_archive(home, work)
@@ -68,9 +62,9 @@ class _bar:  # noqa: N801 - used as a function
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("reading vectors"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=Console(stderr=True), disable=quiet)
-        self._tasks: dict[str, Any] = {}
+        self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> _bar:
         self._bar.start()
@@ -79,7 +73,5 @@ class _bar:  # noqa: N801 - used as a function
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        if phase not in self._tasks:
-            self._tasks[phase] = self._bar.add_task(_PHASES[phase], total=total)
-        self._bar.update(self._tasks[phase], completed=done, total=total)
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)

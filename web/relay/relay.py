@@ -17,6 +17,7 @@ from web.jobs import WAKE_RELAY
 from web.relay import sweep
 from web.relay.broker import Publisher
 from web.relay.dispatch import Dispatcher
+from web.relay.index_keeper import IndexKeeper
 from web.reports import ReportBoard
 from web.waiting import happens_within
 
@@ -82,16 +83,21 @@ async def _work(
         min(10.0, settings.stuck_after_s),
         lambda: sweep.every_ten_seconds(connection, publisher, settings, board, offline),
     )
+    keeper = IndexKeeper(settings.database_url.get_secret_value())
+    each_minute = _Every(60.0, lambda: keeper.look(connection))
     each_hour = _Every(3600.0, lambda: sweep.forget_old(connection))
-    while not stop.is_set():
-        wake.clear()
-        moved = await dispatcher.run_once()
-        for duty in (each_second, each_ten, each_hour):
-            await duty.when_due()
-        if broker.is_closed:
-            raise ConnectionError("The connection to RabbitMQ was closed.")
-        if not moved:
-            await happens_within(wake, _IDLE_S)
+    try:
+        while not stop.is_set():
+            wake.clear()
+            moved = await dispatcher.run_once()
+            for duty in (each_second, each_ten, each_minute, each_hour):
+                await duty.when_due()
+            if broker.is_closed:
+                raise ConnectionError("The connection to RabbitMQ was closed.")
+            if not moved:
+                await happens_within(wake, _IDLE_S)
+    finally:
+        await keeper.close()
 
 
 class _Every:

@@ -83,8 +83,7 @@ async def test_a_facet_holds_back_nothing_that_lies_beyond_the_nearest(
     archive: Archive, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = await _fan(archive)
-    monkeypatch.setattr(likeness, "NEAREST", 2)
-    monkeypatch.setattr(likeness.nearest, "__defaults__", (2,))
+    monkeypatch.setattr(likeness.Likeness.nearest, "__defaults__", (2,))
     await client.post("/api/photos/decisions", json={"ids": photos[3:], "rating": 4})
 
     assert await _ids(client, like=photos[0]) == photos[:2]

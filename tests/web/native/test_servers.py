@@ -14,7 +14,7 @@ import pytest
 from tests.servers import TestServers
 from web.native import rabbitmq
 from web.native.ports import remembered_ports
-from web.native.postgres import Postgres
+from web.native.postgres import Postgres, default_buffers_mb
 from web.native.rabbitmq import RabbitMQ
 
 pytestmark = pytest.mark.integration
@@ -49,12 +49,18 @@ def test_two_databases_side_by_side_do_not_disturb_each_other(tmp_path: Path) ->
         second.stop()
 
 
+@pytest.mark.parametrize(("gigabytes", "megabytes"), [(1, 256), (16, 2048), (24, 3072), (256, 8192)])
+def test_the_cache_is_a_share_of_the_memory(gigabytes: int, megabytes: int) -> None:
+    assert default_buffers_mb(gigabytes << 30) == megabytes
+
+
 def test_postgres_is_private_and_durable(tmp_path: Path) -> None:
-    postgres = Postgres(tmp_path / "postgres")
+    postgres = Postgres(tmp_path / "postgres", buffers_mb=160)
     postgres.start()
     try:
         assert _ask(postgres.url(), "SHOW listen_addresses") == "127.0.0.1"
         assert _ask(postgres.url(), "SHOW fsync") == "on"
+        assert _ask(postgres.url(), "SHOW shared_buffers") == "160MB"
         assert _ask(postgres.url(), "SHOW password_encryption") == "scram-sha-256"
         assert _mode(tmp_path / "postgres" / "password") == 0o600
         assert _mode(tmp_path / "postgres") == 0o700
