@@ -84,7 +84,10 @@ class Likeness:
         codes = await self._codes_of(connection, encoder_id)
         if codes is None or len(codes) <= EXACT_AT_MOST:
             return await asked.everything()
-        return await _by_codes(asked, codes)
+        outside = await asked.unindexed()
+        # Asked again: a build may have taken in meanwhile what no longer lies outside.
+        codes = await self._codes_of(connection, encoder_id)
+        return await _by_codes(asked, codes, outside) if codes is not None else await asked.everything()
 
     async def _codes_of(self, connection: Connection, encoder_id: int) -> SignCodes | None:
         for _ in range(2):
@@ -136,10 +139,10 @@ async def exact(
     return [row["photo_id"] for row in await connection.fetch(sql, *where.values)]
 
 
-async def _by_codes(asked: _Asked, codes: SignCodes) -> list[int]:
+async def _by_codes(asked: _Asked, codes: SignCodes, outside: Ids) -> list[int]:
     apart = await asyncio.to_thread(codes.distances, asked.vector)
     nearest = _Settling(asked, codes, apart)
-    await nearest.compare(await asked.unindexed())
+    await nearest.compare(outside)
     order = nearest_codes(apart, LOOKED_UP_AT_MOST)
     inside, start, stop = np.empty(0, np.intp), 0, LOOKED_UP
     enough = max(ENOUGH, asked.limit)

@@ -43,7 +43,7 @@ class CodesInMemory:
 async def _read(connection: Connection, table: str, mean: NDArray[np.float16], dim: int) -> SignCodes:
     rows = _Rows(dim)
     await connection.copy_from_query(
-        f"SELECT photo_id, code FROM {table} ORDER BY photo_id", output=rows.take, format="binary", timeout=None
+        f"SELECT photo_id, code FROM {table}", output=rows.take, format="binary", timeout=None
     )
     ids, words = await asyncio.to_thread(rows.all)
     return SignCodes(ids, words, mean)
@@ -76,6 +76,10 @@ class _Rows:
         self._skip = 0
 
     def all(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-        """(ids, words) of everything taken. What is left is the end mark."""
+        """(ids, words) of everything taken, by id. What is left is the end mark."""
         self._parse()
-        return np.concatenate(self._ids), np.concatenate(self._words, axis=1)
+        ids, words = np.concatenate(self._ids), np.concatenate(self._words, axis=1)
+        if (np.diff(ids) < 0).any():  # Postgres may join a scan that another session began further on
+            order = np.argsort(ids)
+            ids, words = ids[order], np.ascontiguousarray(words[:, order])
+        return ids, words

@@ -265,6 +265,26 @@ async def test_a_build_tells_how_far_it_is_and_replaces_the_one_before(
     assert (await large.nearest(_clustered(1, 5)[0]))[:50] == before[:50]
 
 
+async def test_a_build_during_a_search_hides_nothing_new(
+    large: Large, other: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies outside the index when a search begins is inside another index before it ends."""
+    await _build(large)
+    aim = np.zeros(DIM, np.float16)
+    aim[7] = -1
+    await large.embed(large.ids[20], aim)
+    await large.nearest(_clustered(1, 5)[0])  # the codes of the index before are in memory
+    unindexed = likeness._Asked.unindexed
+
+    async def built_meanwhile(asked: likeness._Asked) -> NDArray[np.int64]:
+        await search_index.build(other, lambda *_: None)
+        return await unindexed(asked)
+
+    monkeypatch.setattr(likeness._Asked, "unindexed", built_meanwhile)
+
+    assert (await large.nearest(aim))[0] == large.ids[20]
+
+
 async def test_two_builds_at_once_are_refused(large: Large, other: Connection) -> None:
     await other.execute("SELECT pg_advisory_lock($1)", search_index._LOCK)
 
