@@ -7,6 +7,7 @@ Stage queues are quorum queues with a delivery limit: what kills its worker agai
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, Literal
 
 CLAIMS = "fineshyt.claims"
@@ -18,7 +19,7 @@ DEAD = "fineshyt.dead"
 PARKED = "fineshyt.parked"
 """Fanout exchange: messages that could not be parsed."""
 REPORTS = "fineshyt.reports"
-"""Fanout exchange, not durable: what consumers say about themselves."""
+"""Fanout exchange, not durable: what consumers say about themselves. Each listener has a queue of its own."""
 
 RESULTS_QUEUE = "results"
 DEAD_QUEUE = "dead"
@@ -61,6 +62,12 @@ class Binding:
 
 def now_queue(stage: str) -> str:
     return f"{stage}.now"
+
+
+def reports_queue(listener: str) -> str:
+    """A name for a listener's own queue of reports. Never one that was used before: after a lost connection the broker
+    may still keep the older queue."""
+    return f"reports.{listener}.{token_hex(3)}"
 
 
 def queue_for(stage: str, *, urgent: bool) -> str:

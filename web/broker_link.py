@@ -27,7 +27,7 @@ async def follow_broker(settings: Settings, board: ReportBoard, tower: TextTower
             connection = await connect(settings)
             async with connection:
                 pause = _FIRST_PAUSE_S
-                await reports.listen(connection, board)
+                await reports.listen(connection, board, "web")
                 await tower.attach(connection)
                 log.info("broker_connected")
                 await connection.closed()

@@ -90,11 +90,16 @@ class ReportBoard:
         return {claim for claim in claim_ids if self._seen_claims.get(claim, -1e18) >= oldest}
 
 
-async def listen(connection: AbstractConnection, board: ReportBoard) -> None:
-    """Feeds `board` from a queue of this process's own, for as long as the connection lives."""
+async def listen(connection: AbstractConnection, board: ReportBoard, listener: str) -> None:
+    """Feeds `board` from a queue of this process's own, for as long as the connection lives.
+
+    `listener`: what this process is called in the queue's name, which the management page shows.
+    """
     channel = await connection.channel()
     exchange = await channel.declare_exchange(topology.REPORTS, "fanout", durable=False)
-    queue = await channel.declare_queue(exclusive=True, auto_delete=True, arguments={"x-max-length": 1000})
+    queue = await channel.declare_queue(
+        topology.reports_queue(listener), exclusive=True, auto_delete=True, arguments={"x-max-length": 1000}
+    )
     await queue.bind(exchange)
 
     async def take(message: AbstractIncomingMessage) -> None:

@@ -41,7 +41,7 @@ async def _running(reached: Reached) -> dict[str, int]:
     except CANNOT_CONNECT:
         return {}
     async with broker:
-        await reports.listen(broker, board)
+        await reports.listen(broker, board, "status")
         await asyncio.sleep(_LISTEN_S)
     return dict(board.running())
 

@@ -72,7 +72,7 @@ async def _work(
     settings: Settings,
     stop: asyncio.Event,
 ) -> None:
-    await reports.listen(broker, board)
+    await reports.listen(broker, board, "relay")
     offline = await roots.note_offline(connection)
     dispatcher = Dispatcher(connection, publisher, settings, board, offline)
     wake = asyncio.Event()
