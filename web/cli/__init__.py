@@ -35,6 +35,6 @@ def main() -> None:
     """The entry point of `fineshyt`."""
     _register_all()
     try:
-        app()
+        app(prog_name="fineshyt")  # however it was started: containers run it as a module
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from web.cli import _register_all, app
+from web.cli import _register_all, app, main
 
 _register_all()
 
@@ -55,6 +55,17 @@ def test_wrong_usage_is_explained(command: tuple[str, ...], words: str) -> None:
 
     assert done.exit_code == 2
     assert words in done.output
+
+
+def test_it_is_called_fineshyt_however_it_was_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/app/web/cli/__main__.py", "dead-letters", "--help"])
+
+    with pytest.raises(SystemExit):
+        main()
+
+    assert "Usage: fineshyt dead-letters" in capsys.readouterr().out
 
 
 def test_every_command_has_help() -> None:
