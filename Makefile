@@ -51,13 +51,16 @@ clean:                    ## removes what set-up made; the home with your archiv
 
 # --- in containers: docs/compose.md ---------------------------------------------------------------------------------
 
+# Compose asks for PHOTO_LIBRARY in every command; this is for those that mount nothing.
+COMPOSE_AT_REST = PHOTO_LIBRARY="$${PHOTO_LIBRARY:-/photos}" $(COMPOSE)
+
 compose: compose-init compose-up   ## prepare and start: PHOTO_LIBRARY=/path/to/pictures make compose
 
 compose-init:             ## .env with passwords and your folder; the override file for several drives
 	@scripts/compose-init
 
 compose-build:            ## the three images
-	$(COMPOSE) build
+	$(COMPOSE_AT_REST) build
 
 compose-up:               ## start everything in the background; SCALE="--scale embed=4" for more workers
 	$(COMPOSE) up --detach $(SCALE)
@@ -65,10 +68,10 @@ compose-up:               ## start everything in the background; SCALE="--scale 
 	@echo "RabbitMQ management  http://$$($(COMPOSE) port rabbitmq 15672)  (user fineshyt; its password: $(COMPOSE) exec rabbitmq cat /run/fineshyt/broker/password)"
 
 compose-down:             ## stop everything; the archive stays in its volumes
-	$(COMPOSE) down
+	$(COMPOSE_AT_REST) down
 
 compose-logs:             ## follow what every service says
-	$(COMPOSE) logs --follow --tail=100
+	$(COMPOSE_AT_REST) logs --follow --tail=100
 
 compose-export:           ## make compose-export TARGET=DIR
 	@test -n "$(TARGET)" || { echo "Say where to: make compose-export TARGET=/path/to/folder" >&2; exit 2; }

@@ -116,27 +116,54 @@ def test_the_override_names_services_that_exist(tmp_path: Path, drives: list[Pat
     assert set(override) == reading
 
 
+# --- once it runs -----------------------------------------------------------------------------------------------------
+
+
+def asking_compose(folder: Path, line: str) -> Path:
+    """A stand-in that asks for the folder of photographs in every command, as compose does, and then runs `line`."""
+    made = folder / "compose"
+    made.write_text(f"#!/bin/sh\n: ${{PHOTO_LIBRARY:?Say where your photographs are}}\n{line}\n")
+    made.chmod(0o755)
+    return made
+
+
+@pytest.mark.parametrize("target", ["compose-down", "compose-logs", "compose-build"])
+@pytest.mark.parametrize("library", ["", "/my pictures"])
+def test_what_starts_nothing_need_not_be_told_where_the_photographs_are(
+    target: str, library: str, tmp_path: Path
+) -> None:
+    compose = asking_compose(tmp_path, 'echo "$PHOTO_LIBRARY"')
+    given = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | ({"PHOTO_LIBRARY": library} if library else {})
+
+    done = subprocess.run(
+        ["make", "--silent", target, f"COMPOSE={compose}"],
+        cwd=REPOSITORY, env=given, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert not library or done.stdout.strip() == library
+
+
 # --- reset ------------------------------------------------------------------------------------------------------------
 
 
-def reset(answer: str) -> subprocess.CompletedProcess[str]:
+def reset(answer: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "COMPOSE": str(asking_compose(folder, 'echo "$@"'))}
     script = str(REPOSITORY / "scripts" / "compose-reset")
-    return subprocess.run(
-        [script], env=os.environ | {"COMPOSE": "echo"}, input=answer, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([script], env=environment, input=answer, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("answer", ["", "y\n", "yes\n", "remove\n"])
-def test_reset_removes_nothing_unless_told_in_full(answer: str) -> None:
-    done = reset(answer)
+def test_reset_removes_nothing_unless_told_in_full(answer: str, tmp_path: Path) -> None:
+    done = reset(answer, tmp_path)
 
     assert done.returncode == 1
     assert done.stdout == ""
     assert "Nothing was removed." in done.stderr
 
 
-def test_reset_says_what_is_lost_and_then_removes_the_volumes() -> None:
-    done = reset("remove everything\n")
+def test_reset_says_what_is_lost_and_then_removes_the_volumes(tmp_path: Path) -> None:
+    done = reset("remove everything\n", tmp_path)
 
     assert "every star" in done.stderr
     assert done.stdout.split() == ["down", "--volumes", "--remove-orphans"]
