@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES, help="which stage to work for")
     parser.add_argument("--decoder", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    settings = Settings()
+    settings = Settings.read()
     journal.configure(settings)
     runner: Runner | TextServer
     if options.stage == "text":

@@ -9,9 +9,9 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.base import LONGEST_DECODE_S
@@ -109,6 +109,19 @@ class Settings(BaseSettings):
         if value != "auto" and not (value.isdigit() and int(value) <= 100):
             raise ValueError(f"MATCH_THRESHOLD is a whole number from 0 to 100, or auto; {value!r} is neither.")
         return value
+
+    @classmethod
+    def read(cls, **given: Any) -> Settings:
+        """For an entry point: `given` by alias, the rest from the environment.
+
+        Raises SystemExit with a sentence for each setting that cannot be used.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            wrong = (f"  {e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors())
+            told = ["fineshyt cannot start with these settings:", *wrong, "What each may be: docs/settings.md"]
+            raise SystemExit("\n".join(told)) from None
 
     @property
     def amqp_urls(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from web.app import create_app
 
 
 def main() -> None:
-    settings = Settings()
+    settings = Settings.read()
     journal.configure(settings)
     uvicorn.run(
         create_app(settings),

@@ -52,4 +52,4 @@ def migrate(url: str, revision: str = "head") -> None:
 
 
 if __name__ == "__main__":
-    migrate(Settings().database_url.get_secret_value())
+    migrate(Settings.read().database_url.get_secret_value())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,32 @@ def test_a_decoder_is_given_no_more_time_than_a_claim_may_ask_for(seconds: str) 
 
     with pytest.raises(ValidationError, match="CONVERT_TIMEOUT_SECONDS"):
         Settings(CONVERT_TIMEOUT_SECONDS=seconds)
+
+
+def test_a_wrong_setting_ends_an_entry_point_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    monkeypatch.setenv("LLM_WINDOW", "at night")
+    monkeypatch.setenv("LLM_API_KEY", "sk-hunter2")
+
+    with pytest.raises(SystemExit) as end:
+        Settings.read()
+
+    said = str(end.value)
+    assert "LOG_LEVEL: Input should be 'debug', 'info'" in said
+    assert "LLM_WINDOW is a time of day to another, such as 22:00-07:00; 'at night' is not." in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "module", [("web",), ("web.results",), ("web.migrate",), ("web.cli", "status"), ("consumers", "scan")], ids=" ".join
+)
+def test_every_entry_point_says_so(module: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *module], cwd=REPOSITORY, env=os.environ | {"LOG_LEVEL": "loud"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "LOG_LEVEL: Input should be" in done.stderr
+    assert "Traceback" not in done.stderr

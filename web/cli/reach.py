@@ -42,7 +42,7 @@ def try_reachable_settings(home: Path | None) -> Settings:
     from contracts.settings import Settings
     from web.native.home import Home
 
-    settings = Settings(FINESHYT_HOME=home) if home is not None else Settings()
+    settings = Settings.read(FINESHYT_HOME=home) if home is not None else Settings.read()
     running = Home(settings.home).running()
     return settings if running is None else Home(settings.home).settings(running)
 

@@ -72,7 +72,7 @@ def _settings(home: Path | None, port: int | None) -> Settings:
         given["FINESHYT_HOME"] = home
     if port is not None:
         given["FINESHYT_PORT"] = port
-    return Settings(**given)  # type: ignore[arg-type]
+    return Settings.read(**given)
 
 
 def _up_here(settings: Settings, counts: dict[str, int], *, no_browser: bool, as_json: bool) -> None:

@@ -55,6 +55,6 @@ async def _first_start(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    loaded = Settings()
+    loaded = Settings.read()
     journal.configure(loaded)
     uvloop.run(main(loaded))
