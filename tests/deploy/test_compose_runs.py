@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from contracts import topology
 from tests.chaos.photographs import make_photographs
 from tests.deploy.running import PROJECT, Project, docker, engine_answers, wait_for
 from tests.deploy.test_compose_file import LASTING
@@ -123,6 +125,14 @@ def test_the_management_page_asks_for_the_password_of_the_first_start(project: P
         assert project.request("/api/overview", port=project.management_port, password=wrong)[0] == 401
     assert project.manage("/api/overview")["rabbitmq_version"].startswith("4.")
     assert f'href="http://127.0.0.1:{project.management_port}/"' in project.request("/")[1]
+
+
+def test_the_management_page_lists_queues_by_names_that_say_what_they_hold(project: Project) -> None:
+    names = {queue["name"] for queue in project.manage("/api/queues")}
+
+    reports = {name for name in names if re.fullmatch(r"reports\.(web|relay)\.[0-9a-f]{6}", name)}
+    assert len(reports) == 2
+    assert names - reports == {queue.name for queue in topology.QUEUES}
 
 
 @pytest.mark.parametrize("name", ["web", "convert", "embed", "writer"])
