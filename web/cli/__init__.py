@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage, or fineshyt does not run; 3 done, b
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 import sys
@@ -23,8 +24,10 @@ app = typer.Typer(
 )
 
 
+@functools.cache
 def _register_all() -> None:
-    """Every module of this package with a `register(app)` function is a command."""
+    """Every module of this package with a `register(app)` function is a command. A second call adds nothing: every
+    call of a command builds all that are registered."""
     for found in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{found.name}")
         if hasattr(module, "register"):

@@ -68,6 +68,13 @@ def test_it_is_called_fineshyt_however_it_was_started(
     assert "Usage: fineshyt dead-letters" in capsys.readouterr().out
 
 
+def test_registering_again_adds_no_command_twice() -> None:
+    _register_all()
+
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
+    assert len(names) == len(set(names))
+
+
 def test_every_command_has_help() -> None:
     assert _run("--help").exit_code == 0
     for command in app.registered_commands:
