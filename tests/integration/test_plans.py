@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.servers import TestServers
 from web import gallery, scoring
-from web.database import Connection
+from web.database import Connection, connect
 from web.gallery_query import GalleryQuery, Tab
 
 PHOTOS = 20_000
@@ -27,13 +30,29 @@ UPDATE gallery SET preference = photo_id % 101, is_match = photo_id % 101 > 95,
 """
 
 
-@pytest.fixture
-async def large(database: Connection) -> Connection:
+async def _fill(url: str) -> None:
+    database = await connect(url)
     root = await database.fetchval("INSERT INTO library_roots (path) VALUES ('/photographs') RETURNING id")
     await database.execute(_SEED, root, PHOTOS)
     await database.execute(_TABS)
     await database.execute("ANALYZE")
-    return database
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def filled(servers: TestServers) -> Iterator[str]:
+    """The URL of a database that is filled once: nobody here changes its photographs."""
+    url = servers.database()
+    asyncio.run(_fill(url))
+    yield url
+    servers.drop_database(url)
+
+
+@pytest.fixture
+async def large(filled: str) -> AsyncIterator[Connection]:
+    database = await connect(filled)
+    yield database
+    await database.close()
 
 
 async def _plan(connection: Connection, monkeypatch: pytest.MonkeyPatch, query: GalleryQuery) -> str:
