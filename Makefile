@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 TORCH ?= cpu
 export TORCH
+WORKERS ?= 2
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .PHONY: run setup setup-test test test-full lint bench screenshots export backup restore clean
@@ -16,8 +17,8 @@ setup:                    ## .venv with the command .venv/bin/fineshyt
 setup-test:
 	@scripts/setup test
 
-test: setup-test          ## what CI runs; under ten minutes
-	.venv/bin/python -m pytest -m "not slow"
+test: setup-test          ## what CI runs; under ten minutes. WORKERS=0 runs one test after the other
+	.venv/bin/python -m pytest -m "not slow" --numprocesses $(WORKERS)
 
 test-full: setup-test     ## everything, the long ones too
 	.venv/bin/python -m pytest

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.servers import TestServers
 
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from tests.side_by_side import FileScheduling
+
+# Threads of torch that wait would otherwise spin, and take the cores from what they wait for.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """Every worker has servers of its own."""
+    from tests.side_by_side import FileScheduling
+
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

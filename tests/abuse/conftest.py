@@ -79,7 +79,7 @@ def _start(settings: Settings, folder: Path) -> tuple[str, subprocess.Popen[byte
 
 
 def _until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:

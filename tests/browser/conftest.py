@@ -25,6 +25,9 @@ from web.native.ports import free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+PATIENCE_S = 20
+"""For what the browser waits: a busy machine is no reason to fail."""
+expect.set_options(timeout=PATIENCE_S * 1000)
 IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="session")
 """For every module here: the browser belongs to the loop that started it."""
 HOSTILE = "<img src=x onerror=document.title=1>.jpg"
@@ -161,7 +164,7 @@ async def context(browser: Browser, request: pytest.FixtureRequest) -> AsyncIter
         page.on("pageerror", lambda error: faults.append(str(error)))
 
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_S * 1000)
     context.on("page", watch)
     yield context
     await context.close()
