@@ -1,7 +1,7 @@
 """Real processes, real SIGKILLs: afterwards every photograph is accounted for.
 
-One stack serves all tests of this module; each imports 200 photographs of its own and breaks one thing while they are
-in flight.
+One stack serves all tests of this module; each imports photographs of its own and breaks one thing while they are in
+flight.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from web import imports
 from web.reconcile import reconcile
 
 pytestmark = [pytest.mark.chaos, pytest.mark.integration, pytest.mark.timeout(180)]
-
-PHOTOGRAPHS = 200
 
 
 class InFlight:
@@ -61,9 +59,18 @@ _SEEDS = iter(range(1, 1000))
 
 
 @pytest.fixture
-async def flight(stack: Stack, tmp_path: Path) -> InFlight:
+def photographs(request: pytest.FixtureRequest) -> int:
+    """How many are imported, half as many in the quick run.
+
+    Most of them are on their way when something breaks, which is at the twentieth or before.
+    """
+    return 100 if request.config.getoption("markexpr") == "not slow" else 200
+
+
+@pytest.fixture
+async def flight(stack: Stack, tmp_path: Path, photographs: int) -> InFlight:
     folder = tmp_path / "library"
-    paths = make_photographs(folder, PHOTOGRAPHS, seed=next(_SEEDS))
+    paths = make_photographs(folder, photographs, seed=next(_SEEDS))
     return InFlight(stack, folder, paths, await stack.import_folder(folder))
 
 
@@ -124,10 +131,10 @@ async def test_claims_are_delivered_twice(flight: InFlight) -> None:
         exchange = await channel.get_exchange(topology.CLAIMS, ensure=False)
         queue = await channel.get_queue("convert", ensure=False)
         copied = 0
-        while copied < PHOTOGRAPHS // 2:
+        while copied < len(flight.paths) // 2:
             message = await queue.get(fail=False, timeout=5)
             if message is None:
-                if await flight.stack.ready(flight.import_id) == PHOTOGRAPHS:
+                if await flight.stack.ready(flight.import_id) == len(flight.paths):
                     break
                 continue
             for _ in range(2):
@@ -146,7 +153,7 @@ async def test_results_arrive_out_of_order(flight: InFlight) -> None:
     connection = await aio_pika.connect(flight.stack.servers.amqp_url)
     async with connection:
         channel = await connection.channel(publisher_confirms=True)
-        await channel.set_qos(prefetch_count=10 * PHOTOGRAPHS)
+        await channel.set_qos(prefetch_count=10 * len(flight.paths))
         queue = await channel.get_queue(topology.RESULTS_QUEUE, ensure=False)
         held: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         tag = await queue.consume(held.put)  # the queue has a single active consumer: with the writer gone, this one
@@ -186,17 +193,19 @@ async def test_all_queues_are_purged_and_reconcile_brings_the_work_back(flight: 
 @pytest.mark.parametrize(
     ("fate", "words"), [("segfault", "crash"), pytest.param("hang", "longer than", marks=pytest.mark.slow)]
 )
-async def test_a_decoder_that_dies_costs_one_photograph(stack: Stack, tmp_path: Path, fate: str, words: str) -> None:
+async def test_a_decoder_that_dies_costs_one_photograph(
+    stack: Stack, tmp_path: Path, photographs: int, fate: str, words: str
+) -> None:
     """The photograph fails with its reason, the others are ready, and the consumer is the same process as before."""
     stack.kill("convert")
     stack.start("convert", "consumers", "convert", "--decoder", "tests.chaos.decoders:convert", FINESHYT_TEST_FATE=fate)
     pid = stack.processes["convert"].pid
     folder = tmp_path / "library"
-    paths = make_photographs(folder, PHOTOGRAPHS, seed=next(_SEEDS))
+    paths = make_photographs(folder, photographs, seed=next(_SEEDS))
     doomed = paths[10].rename(folder / "doomed.jpg")
     paths[10] = doomed
     import_id = await stack.import_folder(folder)
-    await stack.settle(import_id, PHOTOGRAPHS, seconds=150)
+    await stack.settle(import_id, len(paths), seconds=150)
     await stack.assert_accounted(import_id, paths)
     async with stack.database() as database:
         failed = await database.fetch(
@@ -237,4 +246,4 @@ async def test_stop_in_the_middle_of_an_import(flight: InFlight) -> None:
     total = await flight.stack.count(
         "SELECT count(*) FROM photos WHERE import_id IN ($1, $2) AND status = 'ready'", flight.import_id, again
     )
-    assert total == PHOTOGRAPHS
+    assert total == len(flight.paths)
