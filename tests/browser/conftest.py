@@ -25,7 +25,7 @@ from web.native.ports import free_port
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-PATIENCE_S = 20
+PATIENCE_S = 45
 """For what the browser waits: a busy machine is no reason to fail."""
 expect.set_options(timeout=PATIENCE_S * 1000)
 IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="session")

@@ -45,6 +45,11 @@ def clip() -> Encoder:
 
 
 @pytest.fixture(scope="module")
+def words() -> Encoder:
+    return load(TINY, "cpu", threads=2, tower="text")
+
+
+@pytest.fixture(scope="module")
 def previews(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """1440 px previews of four photographs."""
     if not PHOTOS.exists():
@@ -222,17 +227,15 @@ def test_random_weights_are_the_same_in_every_process(clip: Encoder, previews: l
     assert np.allclose(clip.encode_images(prepared), again.encode_images(prepared), atol=1e-5)
 
 
-def test_only_the_tower_that_was_asked_for_stays_in_memory(clip: Any) -> None:
-    words = load(TINY, "cpu", threads=2, tower="text")
+def test_only_the_tower_that_was_asked_for_stays_in_memory(clip: Any, words: Any) -> None:
     image_tower = {name.split(".")[0] for name, _ in clip.model.named_parameters()}
-    text_tower = {name.split(".")[0] for name, _ in words.model.named_parameters()}  # type: ignore[attr-defined]
+    text_tower = {name.split(".")[0] for name, _ in words.model.named_parameters()}
     assert "visual" in image_tower
     assert not {"transformer", "token_embedding"} & image_tower
     assert "visual" not in text_tower
 
 
-def test_the_text_tower_encodes_words() -> None:
-    words = load(TINY, "cpu", threads=2, tower="text")
+def test_the_text_tower_encodes_words(words: Encoder) -> None:
     vectors = words.encode_texts(["a dog in the snow", "an empty street at night", ""])
     assert vectors.shape == (3, words.dim)
     assert unit_length(vectors)
@@ -240,10 +243,8 @@ def test_the_text_tower_encodes_words() -> None:
 
 
 @pytest.mark.parametrize("texts", [["a dog"], ["a dog in the snow", "an empty street at night", ""], ["dog " * 200]])
-def test_padding_that_is_left_out_changes_nothing(texts: list[str]) -> None:
+def test_padding_that_is_left_out_changes_nothing(words: Any, texts: list[str]) -> None:
     import torch
-
-    words: Any = load(TINY, "cpu", threads=2, tower="text")
 
     shorter = words.encode_texts(texts)
 
