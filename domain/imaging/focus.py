@@ -1,9 +1,10 @@
 """Sharpness of the sharpest part of a frame, measured on full-resolution pixels, for ranking frames of one burst.
 
-Detail is measured in small cells (`detail`). What is left of noise in an area without detail, such as film grain, which
-spans pixels, is taken from the quietest places of like brightness and subtracted. The score is the root of the mean
-over the sharpest fifth of all places. A narrower share would rest on so few places that moving the camera by some
-pixels changes it as much as half a pixel of blur does; places overlap for the same reason.
+Detail is measured in small cells (`detail`), in two ways: one free of noise, one that falls with any blur but counts
+noise. How much noise there is, is seen in the quietest places of like brightness. Where detail stands far above it, the
+second counts, and else the first; what does not stand out at all is not detail. The score is the root of the mean over
+the sharpest fifth of all places. A narrower share would rest on so few places that moving the camera by some pixels
+changes it as much as half a pixel of blur does; places overlap for the same reason.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ MANY_CELLS = 40_000
 """Places begin at every cell, in a frame of more cells at every other one: still overlapping, for a quarter."""
 SHARPEST = 0.2
 QUIET_PERCENTILE = 15
-BRIGHTNESS_BINS = 6
+BRIGHTNESS_BINS = 12
+CLEAR = 10.0
+"""Squares count for one half where detail has so many times the energy of noise."""
+FAINT = 0.2
+"""Detail of so many times the energy of noise counts for one half of what it is."""
+LEAST_NOISE = 0.5  # grey levels squared: that of rounding
 GRID_EDGE = 24
 BORDER_RANGE = 6
 """Grey levels within which a whole row or column counts as a border."""
-REPEATABILITY = 0.05
+REPEATABILITY = 0.037
 """Relative scatter of a single place from where cells happen to fall on the subject: measured on moved frames."""
-_NOISE_OF_SPREAD = 0.5
+_NOISE_OF_SPREAD = 0.52
 """Even and odd rows differ by noise and by what they show; so much of it is noise: measured on equal frames."""
 
 
@@ -61,17 +67,18 @@ class FocusMeter:
         if inside.sum() < 4:
             return None
         self._detail.finish()
-        halves, mean = (_places(cells, self._step) for cells in (self._detail.energy, self._detail.mean))
-        energy = halves.mean(axis=0)
+        measured = (self._detail.coherent, self._detail.power, self._detail.mean)
+        coherent, power, mean = (_places(cells, self._step)[..., inside] for cells in measured)
+        found, spread = _detail(coherent.mean(axis=0), power, mean), coherent[0] - coherent[1]
         places = np.zeros(inside.shape)
-        places[inside] = np.maximum(energy[inside] - _quiet_floor(energy[inside], mean[inside]), 0.0)
+        places[inside] = found
         sharpest = max(4, round(SHARPEST * inside.sum()))
-        order = np.argpartition(places[inside], -sharpest)[-sharpest:]
-        mean_energy = float(places[inside][order].mean())
+        order = np.argpartition(found, -sharpest)[-sharpest:]
+        mean_energy = float(found[order].mean())
         if mean_energy <= 0:
             return Focus(0.0, 0.0, np.zeros(_grid_shape(places.shape), np.uint8))
         score = mean_energy**0.5
-        noise = _noise(places[inside][order], (halves[0] - halves[1])[inside][order], (PLACE / self._step) ** 2)
+        noise = _noise(found[order], spread[order], (PLACE / self._step) ** 2)
         return Focus(score, noise, _tile_grid(places))
 
     def _places_inside(self, content: tuple[float, float, float, float]) -> NDArray[np.bool_]:
@@ -108,16 +115,23 @@ def _places(cells: NDArray[np.float64], step: int) -> NDArray[np.float64]:
     return np.asarray(total) / PLACE**2
 
 
+def _detail(
+    coherent: NDArray[np.float64], power: NDArray[np.float64], mean: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Energy of the detail in each place, from what `Detail` found there."""
+    noise = _quiet_floor(power, mean)
+    above = np.maximum(power - noise, 0.0)
+    clear = above / (above + CLEAR * noise)
+    found = np.maximum(coherent * (1 - clear) + above * clear, 0.0)
+    return found * found / (found + FAINT * noise)
+
+
 def _quiet_floor(energy: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Energy of the quietest cells of like brightness, for each cell; never negative."""
-    edges = np.quantile(mean, np.linspace(0, 1, BRIGHTNESS_BINS + 1)[1:-1])
-    bins = np.searchsorted(edges, mean)
-    floor = np.full(len(energy), np.percentile(energy, QUIET_PERCENTILE))
-    for number in range(BRIGHTNESS_BINS):
-        members = bins == number
-        if members.sum() >= 20:
-            floor[members] = np.percentile(energy[members], QUIET_PERCENTILE)
-    return np.maximum(floor, 0.0)
+    """Energy of the quietest places of like brightness, for each place."""
+    bins = np.array_split(np.argsort(mean), min(BRIGHTNESS_BINS, len(mean)))
+    levels = [mean[members].mean() for members in bins]
+    quiet = [np.percentile(energy[members], QUIET_PERCENTILE) for members in bins]
+    return np.maximum(np.interp(mean, levels, quiet), LEAST_NOISE)
 
 
 def _grid_shape(shape: tuple[int, ...]) -> tuple[int, int]:
