@@ -31,15 +31,16 @@ class SignCodes:
     def __len__(self) -> int:
         return len(self.photo_ids)
 
-    def distances(self, vector: NDArray[np.float16]) -> NDArray[np.uint16]:
-        """Bits (n,) in which each code differs from that of the vector (d,)."""
+    def distances(self, vector: NDArray[np.float16], part: slice = slice(None)) -> NDArray[np.uint16]:
+        """Bits (n,) in which each code differs from that of the vector (d,); of a part of the codes, for one thread."""
         asked = to_words(code_of(vector, self.mean)[None])[:, 0]
-        apart = np.zeros(len(self), np.uint16)
+        words = self.words[:, part]
+        apart = np.zeros(words.shape[1], np.uint16)
         room = np.empty(_SCANNED_AT_A_TIME, np.uint64)
-        for start in range(0, len(self), _SCANNED_AT_A_TIME):
+        for start in range(0, len(apart), _SCANNED_AT_A_TIME):
             some = apart[start : start + _SCANNED_AT_A_TIME]
             differ = room[: len(some)]
-            for word, bits in zip(self.words, asked, strict=True):
+            for word, bits in zip(words, asked, strict=True):
                 np.bitwise_xor(word[start : start + len(some)], bits, out=differ)
                 some += np.bitwise_count(differ)
         return apart

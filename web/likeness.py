@@ -30,9 +30,9 @@ EXACT_AT_MOST = 100_000
 """Photographs up to which codes are not asked."""
 NEAREST = 500
 """Photographs that a search by likeness shows."""
-LOOKED_UP, LOOKED_UP_AT_MOST = 3_000, 40_000
-"""The archive's nearest that are looked up in the view, at first and in all. As long as the last takes, a whole view is
-read."""
+LOOKED_UP, LOOKED_UP_AT_MOST = 2_000, 9_000
+"""The archive's nearest that are looked up in the view, at first and in all. Looking up more takes longer than reading a
+view of an eighth of a million along the index of its facet."""
 ENOUGH = 600
 """Photographs of the view among them from which on it is asked whether the nearest are settled."""
 COMPARED = (700, 2_000, 6_000, 16_000)
@@ -140,7 +140,7 @@ async def exact(
 
 
 async def _by_codes(asked: _Asked, codes: SignCodes, outside: Ids) -> list[int]:
-    apart = await asyncio.to_thread(codes.distances, asked.vector)
+    apart = await _distances(codes, asked.vector)
     nearest = _Settling(asked, codes, apart)
     await nearest.compare(outside)
     order = nearest_codes(apart, LOOKED_UP_AT_MOST)
@@ -151,13 +151,21 @@ async def _by_codes(asked: _Asked, codes: SignCodes, outside: Ids) -> list[int]:
         inside = np.concatenate([inside, places])
         if len(inside) >= enough and await nearest.settled(inside, up_to=int(apart[order[:stop][-1]])):
             return nearest.best()
-        start, stop = stop, max(3 * stop, int(1.2 * enough * stop / max(1, len(inside))))
+        needed = int(1.2 * enough * stop / max(1, len(inside)))
+        start, stop = stop, 2 * stop if needed <= stop else needed
         if stop > LOOKED_UP_AT_MOST:
             break
     members = codes.places(await asked.in_view())
     if await nearest.settled(members, up_to=len(asked.vector)):
         return nearest.best()
     return await asked.everything()
+
+
+async def _distances(codes: SignCodes, vector: NDArray[np.float16]) -> NDArray[np.uint16]:
+    """In two threads: 14 ms instead of 25 in a million."""
+    half = len(codes) // 2
+    parts = (asyncio.to_thread(codes.distances, vector, part) for part in (slice(half), slice(half, None)))
+    return np.concatenate(await asyncio.gather(*parts))
 
 
 class _Settling:

@@ -10,10 +10,10 @@ BEGIN
     END LOOP;
 END $$;
 --;;
--- A value of a facet that few photographs have is looked up, not searched for in the whole gallery. Equal keys share an
--- entry: 7 MB for a million photographs each.
-CREATE INDEX gallery_camera ON gallery (camera) WHERE camera IS NOT NULL;
+-- The photographs of a facet within a tab are read from an index alone: 16 ms for 40,000 of a million, 86 ms from the
+-- gallery. 45 MB a million photographs each.
+CREATE INDEX gallery_camera ON gallery (camera, photo_id) INCLUDE (tabs) WHERE camera IS NOT NULL;
 --;;
-CREATE INDEX gallery_lens ON gallery (lens) WHERE lens IS NOT NULL;
+CREATE INDEX gallery_lens ON gallery (lens, photo_id) INCLUDE (tabs) WHERE lens IS NOT NULL;
 --;;
-CREATE INDEX gallery_type ON gallery (content_type) WHERE content_type IS NOT NULL;
+CREATE INDEX gallery_type ON gallery (content_type, photo_id) INCLUDE (tabs) WHERE content_type IS NOT NULL;
