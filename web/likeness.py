@@ -31,17 +31,17 @@ EXACT_AT_MOST = 100_000
 NEAREST = 500
 """Photographs that a search by likeness shows."""
 LOOKED_UP, LOOKED_UP_AT_MOST = 2_000, 9_000
-"""The archive's nearest that are looked up in the view, at first and in all. Looking up more takes longer than reading a
-view of an eighth of a million along the index of its facet."""
+"""The archive's nearest that are looked up in the view, at first and in all. Looking up more takes longer than reading
+an eighth of a million along the index of a facet."""
 ENOUGH = 600
 """Photographs of the view among them from which on it is asked whether the nearest are settled."""
-COMPARED = (700, 2_000, 6_000, 16_000)
+COMPARED = (700, 1_500, 3_000, 6_000, 16_000)
 """Photographs that are compared exactly before that is asked again. Everything is compared after the last."""
 SETTLED_FOR = 50
 """The nearest that have to be settled: what is seen first."""
-SETTLED = 0.98
+SETTLED = 0.985
 """Share of those that lies within the front of the scan, by estimate. Where the front cuts a normal distribution off at
-its mean the estimate is 0.91, for what is beyond is not seen; at 0.965 of it, 0.98."""
+its mean the estimate is 0.91, for what is beyond is not seen; at 0.976 of it, 0.985."""
 
 _IN_VIEW = "SELECT array_send(ARRAY(SELECT g.photo_id FROM gallery g WHERE {where}))"
 _NEAREST = """
