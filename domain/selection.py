@@ -13,7 +13,8 @@ from domain.taste_archive import ArchiveModel, fit
 SAMPLE = 2_000
 """Photographs over which the remaining uncertainty is summed, and from which the next ones are taken."""
 RANDOM_EVERY = 5
-"""One in five is drawn at random: the second witness of the model's quality needs ratings that it did not ask for."""
+"""One in five is drawn at random: the second witness of the model's quality needs ratings that it did not ask for. It
+comes first of its five, so that the others are chosen knowing what it will tell."""
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -27,8 +28,8 @@ def next_batch(
     """Rows of `archive_features` (at most `size`, none rated already) to rate next, in order.
 
     Greedily the photo that most lowers the summed posterior variance over a sample of 2,000 of the model's archive;
-    every fifth at random. `model`: from `domain.taste.fit`, or None before the first rating. `archive_features` are
-    the photographs to choose from, usually the model's whole archive.
+    the first of each five at random. `model`: from `domain.taste.fit`, or None before the first rating.
+    `archive_features` are the photographs to choose from, usually the model's whole archive.
     """
     rng = np.random.default_rng(seed)
     rated = np.asarray(rated_index, np.int64).reshape(-1)
@@ -39,8 +40,9 @@ def next_batch(
     known = model or fit(np.empty(0), np.empty(0, np.int64), archive_features, seed)
     remaining = _Uncertainty(known, archive_features[sample], _archive(known, seed), archive_features[rated])
     picked: list[int] = []
-    for turn in range(min(size, len(sample))):
-        if is_random(turn):
+    size = min(size, len(sample))
+    for turn in range(size):
+        if is_random(turn, size):
             best = int(rng.choice(np.setdiff1d(np.arange(len(sample)), picked)))
         else:
             best = remaining.most_telling(picked)
@@ -49,9 +51,9 @@ def next_batch(
     return sample[picked].astype(np.int64)
 
 
-def is_random(turn: int) -> bool:
-    """Whether the photo at this place of a batch, from 0, was drawn at random."""
-    return turn % RANDOM_EVERY == RANDOM_EVERY - 1
+def is_random(turn: int, size: int) -> bool:
+    """Whether the photo at this place, from 0, of a batch of `size` was drawn at random. In fewer than five none is."""
+    return turn % RANDOM_EVERY == 0 and turn + RANDOM_EVERY <= size
 
 
 def _archive(model: ArchiveModel, seed: int) -> NDArray[Any]:

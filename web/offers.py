@@ -58,7 +58,7 @@ async def next_to_rate(connection: Connection, size: int, seed: int) -> list[Off
     features = np.stack([row["vec"] for row in rows])
     stars = np.array([row["rating"] for row in rated], np.float64)
     chosen = await asyncio.to_thread(_choose, features, stars, size, seed)
-    offers = [Offer(rows[i]["photo_id"], selection.is_random(turn)) for turn, i in enumerate(chosen)]
+    offers = [Offer(rows[i]["photo_id"], selection.is_random(turn, len(chosen))) for turn, i in enumerate(chosen)]
     await connection.execute(
         _REMEMBER, [o.photo_id for o in offers], ["random" if o.random else "asked" for o in offers]
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from domain.selection import RANDOM_EVERY, next_batch
+from domain.selection import RANDOM_EVERY, is_random, next_batch
 from domain.taste import fit
 
 
@@ -52,5 +52,7 @@ def test_one_in_five_is_drawn_at_random() -> None:
     features, index = archive(), np.arange(10)
     model = fit(np.arange(10) % 5 + 1, index, features, 0)
     one, other = (next_batch(model, index, features, RANDOM_EVERY, seed=s) for s in (1, 2))
-    assert one[:-1].tolist() == other[:-1].tolist()
-    assert one[-1] != other[-1]
+    assert one[0] != other[0]
+    alone = next_batch(model, index, features, RANDOM_EVERY - 1, seed=1)
+    assert alone.tolist() == next_batch(model, index, features, RANDOM_EVERY - 1, seed=2).tolist()
+    assert [turn for turn in range(12) if is_random(turn, 12)] == [0, 5]
