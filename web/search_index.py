@@ -56,7 +56,7 @@ async def _build(connection: Connection, progress: Progress) -> Built:
     total = await connection.fetchval("SELECT count(*) FROM embeddings WHERE encoder_id = $1", encoder["id"])
     progress(0, total)
     mean = await _mean(connection, encoder["id"], total)
-    vectors = await _write_codes(connection, table, encoder, mean, progress)
+    vectors = await _write_codes(connection, table, encoder, mean, lambda done: progress(done, total))
     await connection.execute(f"ANALYZE {table}")
     seconds = time.monotonic() - started
     await _put_in_force(connection, encoder["id"], table, mean, vectors, seconds)
@@ -65,14 +65,9 @@ async def _build(connection: Connection, progress: Progress) -> Built:
 
 async def wanted(connection: Connection, large: int) -> bool:
     """Whether more than `large` photographs are embedded, so many of them outside the index that search slows down."""
-    row = await connection.fetchrow(
-        """SELECT coalesce(s.vectors, 0) AS indexed, (
-               SELECT count(*) FROM unindexed_vectors u WHERE u.encoder_id = e.id) AS outside
-           FROM encoders e LEFT JOIN search_indexes s ON s.encoder_id = e.id WHERE e.status = 'active'"""
-    )
-    if row is None or row["indexed"] + row["outside"] <= large:
-        return False
-    return bool(row["outside"] > max(OUTSIDE_AT_MOST, OUTSIDE_SHARE * row["indexed"]))
+    now = await state(connection)
+    indexed, outside = now["indexed"], now["unindexed"]
+    return bool(indexed + outside > large and outside > max(OUTSIDE_AT_MOST, OUTSIDE_SHARE * indexed))
 
 
 _WRITE = f"""
@@ -105,7 +100,9 @@ async def _mean(connection: Connection, encoder_id: int, total: int) -> Any:
     )  # fmt: skip
 
 
-async def _write_codes(connection: Connection, table: str, encoder: Any, mean: Any, progress: Progress) -> int:
+async def _write_codes(
+    connection: Connection, table: str, encoder: Any, mean: Any, progress: Callable[[int], None]
+) -> int:
     """The codes of one moment, and which of the unindexed vectors are among them. Returns how many."""
     dim, written = int(encoder["dim"]), 0
     async with connection.transaction(isolation="repeatable_read"):
@@ -115,12 +112,11 @@ async def _write_codes(connection: Connection, table: str, encoder: Any, mean: A
             f"CREATE TABLE {table}_taken AS SELECT photo_id, stamp FROM unindexed_vectors WHERE encoder_id = "
             f"{int(encoder['id'])}"
         )
-        total = await connection.fetchval("SELECT count(*) FROM embeddings WHERE encoder_id = $1", encoder["id"])
         last: int | None = -1
         while last is not None:
             row = await connection.fetchrow(_WRITE.format(table=table, dim=dim), encoder["id"], mean, last)
             last, written = row["last"], written + row["n"]
-            progress(written, total)
+            progress(written)
     return written
 
 
