@@ -233,7 +233,7 @@ async def ordered_ids(connection: Connection, query: GalleryQuery) -> tuple[NDAr
         f"SELECT array_send(ARRAY(SELECT g.photo_id FROM gallery g WHERE {where.sql()} ORDER BY {key} {word}))",
         *where.values,
     )
-    return received_ids(sent), order
+    return _received(sent), order
 
 
 async def _by_relevance(connection: Connection, query: GalleryQuery, order: Order) -> NDArray[np.int64]:
@@ -249,7 +249,7 @@ async def _by_relevance(connection: Connection, query: GalleryQuery, order: Orde
                 WHERE {where.sql()} ORDER BY r.rank {word} NULLS LAST, g.photo_id DESC))""",
         *where.values,
     )
-    return received_ids(sent)
+    return _received(sent)
 
 
 _ARRAY_HEADER = 20
@@ -257,15 +257,20 @@ _ARRAY_HEADER = 20
 _ARRAY_ELEMENT = np.dtype([("size", ">i4"), ("value", ">i8")])
 
 
-def received_ids(sent: bytes) -> NDArray[np.int64]:
+def _received(sent: bytes) -> NDArray[np.int64]:
     if len(sent) <= _ARRAY_HEADER:
         return np.empty(0, np.int64)
     return np.frombuffer(sent, _ARRAY_ELEMENT, offset=_ARRAY_HEADER)["value"].astype(np.int64)
 
 
-async def ids_in_view(connection: Connection, query: GalleryQuery, photo_ids: list[int]) -> list[int]:
-    """Those of `photo_ids` that the view holds."""
+async def ids_in_view(
+    connection: Connection, query: GalleryQuery, photo_ids: list[int] | None = None
+) -> NDArray[np.int64]:
+    """Those of `photo_ids` that the view holds; without them the whole view, in no order."""
     where = conditions(query)
-    where.add(f"g.photo_id = ANY ({where.bind(photo_ids)}::bigint[])")
-    rows = await connection.fetch(f"SELECT g.photo_id FROM gallery g WHERE {where.sql()}", *where.values)
-    return [row["photo_id"] for row in rows]
+    if photo_ids is not None:
+        where.add(f"g.photo_id = ANY ({where.bind(photo_ids)}::bigint[])")
+    sent: bytes = await connection.fetchval(
+        f"SELECT array_send(ARRAY(SELECT g.photo_id FROM gallery g WHERE {where.sql()}))", *where.values
+    )
+    return _received(sent)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from domain.sign_codes import SignCodes
 from domain.sign_codes import nearest as nearest_codes
 from web.database import Connection
-from web.gallery import received_ids
+from web.gallery import ids_in_view
 from web.gallery_query import GalleryQuery, conditions
 from web.search_codes import CodesInMemory
 
@@ -43,7 +43,6 @@ SETTLED = 0.985
 """Share of those that lies within the front of the scan, by estimate. Where the front cuts a normal distribution off at
 its mean the estimate is 0.91, for what is beyond is not seen; at 0.976 of it, 0.985."""
 
-_IN_VIEW = "SELECT array_send(ARRAY(SELECT g.photo_id FROM gallery g WHERE {where}))"
 _NEAREST = """
 SELECT photo_id, vec <#> $2::halfvec AS far FROM embeddings
 WHERE encoder_id = $1 AND photo_id = ANY ($3::bigint[]) ORDER BY far, photo_id LIMIT $4
@@ -113,10 +112,7 @@ class _Asked:
 
     async def in_view(self, ids: Ids | None = None) -> Ids:
         """Those of `ids` that the view holds; without them the whole view."""
-        where = conditions(self.view)
-        if ids is not None:
-            where.add(f"g.photo_id = ANY ({where.bind(np.sort(ids).tolist())}::bigint[])")
-        return received_ids(await self.connection.fetchval(_IN_VIEW.format(where=where.sql()), *where.values))
+        return await ids_in_view(self.connection, self.view, None if ids is None else np.sort(ids).tolist())
 
     async def unindexed(self) -> Ids:
         """Photos of the view whose vector no code stands for."""
