@@ -6,7 +6,9 @@ times longer beside an import that keeps every core busy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -25,3 +27,10 @@ def on_one_thread(work: Callable[_P, _T]) -> Callable[_P, _T]:
             return work(*args, **kwargs)
 
     return alone
+
+
+def each_in_a_thread(work: Callable[[_T], None], items: Iterable[_T]) -> None:
+    """`work` on each of `items`, as many at a time as there are processors: decompositions that are independent."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for _ in threads.map(work, items):
+            pass

@@ -19,6 +19,7 @@ def merged(vectors: NDArray[Any], shoots: Int, look_alike: float) -> Int:
     sit on both sides of a fold."""
     names, number = np.unique(shoots, return_inverse=True)
     parent = np.arange(len(names))
+    vectors = np.ascontiguousarray(vectors, np.float32)  # half the time, and far finer than any threshold
 
     def root(i: int) -> int:
         while parent[i] != i:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain import shoots as shoot_folds
+from domain.one_thread import each_in_a_thread
 from domain.ranks import rank_correlation
-from domain.taste_evidence import beliefs, posterior
+from domain.taste_evidence import Rated, beliefs
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -72,15 +73,21 @@ def leave_out(views: Sequence[Float], stars: Float, folds: Sequence[Int], most: 
     evenly spaced among them.
     """
     predicted, means = np.empty(stars.shape), np.empty(stars.shape)
-    for fold in folds:
+    rated = [Rated(view, stars) for view in views]
+
+    def learn_and_tell(fold: Int) -> None:
         rest = np.setdiff1d(np.arange(len(stars)), fold)
+        out = fold
         if most is not None and len(rest) > most:
             rest = rest[np.linspace(0, len(rest) - 1, most).round().astype(np.int64)]
-        learnt = [posterior(view[rest], stars[rest]) for view in views]
+            out = np.setdiff1d(np.arange(len(stars)), rest)
+        learnt = [one.without(out) for one in rated]
         shares = beliefs(learnt)
         said = [p.predict(view[fold]) for p, view in zip(learnt, views, strict=True)]
         predicted[fold] = sum(share * one for share, one in zip(shares, said, strict=True))
         means[fold] = learnt[0].mean
+
+    each_in_a_thread(learn_and_tell, folds)
     return LeftOut(predicted, means)
 
 
