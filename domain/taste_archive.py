@@ -35,6 +35,8 @@ class Learnt:
     weights: Float
     """(d,) of a vector as it is."""
     bias: float
+    posteriors: Sequence[Posterior]
+    """For each way of smoothing."""
     belief: Float
     """Of each way of smoothing; they sum to 1."""
     noise: float
@@ -100,6 +102,7 @@ def learn(graph: ArchiveGraph, views: Sequence[Float], stars: Float) -> Learnt:
         graph=graph,
         weights=weights,
         bias=float(learnt[0].mean[0] + offset - centred),
+        posteriors=learnt,
         belief=belief,
         noise=float(sum(b * p.noise[0] for b, p in zip(belief, learnt, strict=True))),
         likeness=_likeness(graph, learnt, belief),
