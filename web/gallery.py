@@ -199,8 +199,7 @@ def _without_key(query: GalleryQuery, order: Order, cursor: Cursor | None, limit
     where.add(f"g.{order.column} IS NULL")
     if cursor is not None:
         where.add(f"g.photo_id {on} {where.bind(cursor.photo_id)}")
-    # The column is constant here; naming it lets the index (column, photo_id) give the order.
-    return _select(where, "NULL", f"g.{order.column} {word}, g.photo_id {word}", limit)
+    return _select(where, "NULL", f"g.photo_id {word}", limit)
 
 
 _UNINDEXED = {"name": "(g.name || '')", "captured": "(g.captured_at + interval '0')"}

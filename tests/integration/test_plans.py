@@ -55,7 +55,9 @@ async def large(filled: str) -> AsyncIterator[Connection]:
     await database.close()
 
 
-async def _plan(connection: Connection, monkeypatch: pytest.MonkeyPatch, query: GalleryQuery) -> str:
+async def _plan(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, query: GalleryQuery, cursor: str | None = None
+) -> str:
     """The plans of the statements that a page of `query` runs on the gallery."""
     plans: list[str] = []
     fetch = type(connection).fetch
@@ -67,7 +69,7 @@ async def _plan(connection: Connection, monkeypatch: pytest.MonkeyPatch, query: 
 
     with monkeypatch.context() as patch:
         patch.setattr(type(connection), "fetch", explained)
-        await gallery.page(connection, query, 60)
+        await gallery.page(connection, query, 60, cursor)
     assert plans
     return "\n".join(plans)
 
@@ -86,6 +88,18 @@ async def test_a_large_tab_is_read_along_the_index_of_its_order(
 
     assert "using gallery_preference" in plan
     assert "Seq Scan" not in plan
+
+
+async def test_photographs_without_the_key_follow_by_their_id(
+    large: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = GalleryQuery(filter="all", sort="rating")
+    first = await gallery.page(large, query, 60)
+    cursor = gallery.encode_cursor(gallery.Cursor(None, 5_000, first.total), query, first.order)
+    plan = await _plan(large, monkeypatch, query, cursor)
+
+    assert "using gallery_pkey" in plan
+    assert "Sort" not in plan
 
 
 async def test_scoring_a_chunk_reads_the_chunk(large: Connection) -> None:
