@@ -5,6 +5,8 @@ Vectors travel as numpy float16 arrays (`halfvec` in binary). The codec is regis
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -53,6 +55,16 @@ async def connect(url: str) -> Connection:
     connection = await asyncpg.connect(url, server_settings=_SERVER_SETTINGS)
     await prepare_connection(connection)
     return connection
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Connection]:
+    """One connection for as long as the block lasts; what still runs on it then is broken off."""
+    connection = await connect(url)
+    try:
+        yield connection
+    finally:
+        connection.terminate()
 
 
 async def create_pool(url: str, *, size: int = 10) -> Pool:

@@ -7,7 +7,9 @@ to 0..100. MATCH follows from both in the same statement (`is_match` of the firs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ from web.errors import RequestError
 CHANNEL = "fineshyt_score"
 CHUNK = 5_000
 """Photos a transaction while the whole archive is scored: short locks, so that pages keep answering."""
+_MANY_CHANGED = 0.2
+"""Share of the archive."""
+Beside = Callable[[], AbstractAsyncContextManager[Connection]]
 
 FEWEST_AT_RANDOM = 20
 """Ratings of randomly offered photos, from which on they alone say what share of the archive is liked."""
@@ -125,13 +130,13 @@ async def request_scoring(connection: Connection) -> None:
     await connection.execute(f"NOTIFY {CHANNEL}")
 
 
-async def score_if_wanted(connection: Connection) -> bool:
-    """Scores the archive if somebody asked since the last run; returns whether it did."""
+async def score_if_wanted(connection: Connection, beside: Beside | None = None) -> bool:
+    """Scores the archive if somebody asked since the last run; returns whether it did. See `score_archive`."""
     wanted = await connection.fetchval("SELECT (value #>> '{}')::bigint FROM preferences WHERE key = 'score_wanted'")
     done = await connection.fetchval("SELECT (value #>> '{}')::bigint FROM preferences WHERE key = 'score_done'")
     if wanted is None or wanted == done:
         return False
-    await score_archive(connection)
+    await score_archive(connection, beside)
     await connection.execute(
         "INSERT INTO preferences VALUES ('score_done', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         wanted,
@@ -139,19 +144,38 @@ async def score_if_wanted(connection: Connection) -> bool:
     return True
 
 
-async def score_archive(connection: Connection) -> None:
-    """Scores every photo with the newest model, in chunks, on a connection of its own. Safe to break off and repeat."""
+async def score_archive(connection: Connection, beside: Beside | None = None) -> None:
+    """Scores every photo with the newest model, in chunks, on a connection of its own. Safe to break off and repeat.
+
+    `beside` opens a second one, for an archive of more than one chunk: Postgres works on a connection with one core.
+    """
     model = await active_model(connection)
     last = await connection.fetchval("SELECT coalesce(max(photo_id), 0) FROM gallery")
     cut = await match_cut(connection)
-    for start in range(0, last + 1, CHUNK):
-        await _score_chunk(connection, model, cut, start, start + CHUNK - 1)
+    chunks = iter(range(0, last + 1, CHUNK))
+    changed = 0
+
+    async def score_chunks(on: Connection) -> None:
+        nonlocal changed
+        for start in chunks:
+            changed += await _score_chunk(on, model, cut, start, start + CHUNK - 1)
+
+    if beside is None or last < CHUNK:
+        await score_chunks(connection)
+    else:
+        async with beside() as other, asyncio.TaskGroup() as both:
+            both.create_task(score_chunks(connection))
+            both.create_task(score_chunks(other))
     await _follow_auto_threshold(connection)
     await _curate_matches_first(connection)
     async with connection.transaction():
         version = model["version"] if model is not None else None
         await connection.execute("UPDATE taste_models SET scored_at = now() WHERE version = $1", version)
         await events.publish(connection, [Event(kind="scores", data={"version": version, "ids": None})])
+    if changed >= _MANY_CHANGED * last:
+        # A row that is written anew leaves its old entry in each index: not cleared, they make the third scoring take
+        # half as long again.
+        await connection.execute("VACUUM gallery")
 
 
 async def _curate_matches_first(connection: Connection) -> None:
@@ -162,15 +186,17 @@ async def _curate_matches_first(connection: Connection) -> None:
     )
 
 
-async def _score_chunk(connection: Connection, model: Any, cut: int, first: int, last: int) -> None:
+async def _score_chunk(connection: Connection, model: Any, cut: int, first: int, last: int) -> int:
+    """Returns how many scores changed."""
     if model is None or model["retired"]:
-        await connection.execute(_NO_PREFERENCE.format(which="g.photo_id BETWEEN $1 AND $2"), first, last)
+        status = await connection.execute(_NO_PREFERENCE.format(which="g.photo_id BETWEEN $1 AND $2"), first, last)
     else:
-        await connection.execute(
+        status = await connection.execute(
             PREFERENCE_OF_RANGE,
             model["encoder_id"], model["bias"], _weights(model), cut, first, last,
         )  # fmt: skip
     await connection.execute(VIBE_OF_RANGE, first, last)
+    return int(status.split()[-1])
 
 
 async def set_threshold(connection: Connection, value: str) -> int:

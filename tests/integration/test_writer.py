@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from contracts.results import ScanPayload, SkippedPath, TastePayload
 from tests.integration.archive import Archive
 from tests.integration.messages import converted, embedded, failure, result, scanned
 from web import counters, imports, registration, scoring, transit
+from web.database import Connection, connected
 
 pytestmark = pytest.mark.integration
 
@@ -342,6 +344,33 @@ async def test_a_new_vector_is_scored_with_the_model_in_force_and_rescoring_agre
         assert abs((await archive.gallery(photo))["preference"] - expected) <= 1
     row = await archive.gallery(second)
     assert row["is_match"] == (row["preference"] >= 70)
+
+
+async def test_a_large_archive_is_scored_on_two_connections(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    root = await archive.root()
+    photos = [await archive.ready_photo(root, f"{n}.jpg") for n in range(7)]
+    for photo in photos:
+        await archive.apply(result("embed", photo, embedded(photo)))
+    await archive.connection.execute("INSERT INTO jobs (stage, subject_id, status) VALUES ('taste', 0, 'queued')")
+    model = TastePayload(
+        encoder="efficientnet-lite2", weights=np.zeros(16, "<f4").tobytes(), dim=16, bias=4.0, n_ratings=30,
+        tentative=False,
+    )  # fmt: skip
+    _lay_out(archive, 1)
+    await archive.apply(result("taste", 0, model.model_dump(mode="json")))
+    opened = []
+
+    def beside() -> AbstractAsyncContextManager[Connection]:
+        opened.append(1)
+        return connected(archive.settings.database_url.get_secret_value())
+
+    assert await scoring.score_if_wanted(archive.connection, beside)
+
+    scores = await archive.connection.fetch("SELECT preference FROM gallery")
+    assert [row["preference"] for row in scores] == [75] * 7
+    assert opened == [1]
+    assert await archive.connection.fetchval("SELECT count(*) FROM taste_models WHERE scored_at IS NOT NULL") == 1
 
 
 async def test_training_that_was_asked_for_while_it_ran_runs_again(archive: Archive) -> None:
