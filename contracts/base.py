@@ -18,6 +18,9 @@ PHOTO_STAGES: tuple[Stage, ...] = ("convert", "render", "curate", "embed")
 LONGEST_DECODE_S = 840.0
 """Most seconds that a claim may ask for to decode one file. A claim in hand may wait for the one before it, and
 RabbitMQ takes back what is not acknowledged within 30 minutes: twice this stays below."""
+LONGEST_ANSWER_S = 560.0
+"""Most seconds that a language model is given for one answer. Where its answers do not fit, it is asked three times in
+all: three times this stays below the same 30 minutes. A photo that is described keeps no other one waiting in hand."""
 
 
 class Message(BaseModel):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.base import LONGEST_DECODE_S
+from contracts.base import LONGEST_ANSWER_S, LONGEST_DECODE_S
 
 
 def default_home() -> Path:
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     llm_api_key: SecretStr = Field(default=SecretStr("ollama"), alias="LLM_API_KEY")
     llm_model: str = Field(default="llava", alias="LLM_MODEL")
     llm_mode: Literal["json", "tools", "json_schema", "md_json"] = Field(default="json", alias="LLM_MODE")
-    llm_timeout_s: float = Field(default=120.0, gt=0, alias="LLM_TIMEOUT_SECONDS")
+    llm_timeout_s: float = Field(default=120.0, gt=0, le=LONGEST_ANSWER_S, alias="LLM_TIMEOUT_SECONDS")
     llm_window: str = Field(default="", alias="LLM_WINDOW")
     """Nightly window for what nobody waits for, `22:00-07:00`; empty: any time."""
 

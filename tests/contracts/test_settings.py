@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from contracts.base import LONGEST_DECODE_S
+from contracts.base import LONGEST_ANSWER_S, LONGEST_DECODE_S
 from contracts.settings import Settings
+from domain.curation import MOST_CALLS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ALIASES = {str(field.alias) for field in Settings.model_fields.values()}
@@ -58,6 +59,15 @@ def test_a_decoder_is_given_no_more_time_than_a_claim_may_ask_for(seconds: str) 
 
     with pytest.raises(ValidationError, match="CONVERT_TIMEOUT_SECONDS"):
         Settings(CONVERT_TIMEOUT_SECONDS=seconds)
+
+
+@pytest.mark.parametrize("seconds", ["561", "inf", "nan", "0"])
+def test_all_that_a_language_model_is_asked_ends_before_its_claim_is_taken_back(seconds: str) -> None:
+    assert Settings(LLM_TIMEOUT_SECONDS="560").llm_timeout_s == LONGEST_ANSWER_S
+    assert MOST_CALLS * LONGEST_ANSWER_S < 30 * 60
+
+    with pytest.raises(ValidationError, match="LLM_TIMEOUT_SECONDS"):
+        Settings(LLM_TIMEOUT_SECONDS=seconds)
 
 
 def test_a_wrong_setting_ends_an_entry_point_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
