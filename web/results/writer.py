@@ -147,8 +147,9 @@ class Writer:
             return
         for path in applied.unlink_after:
             await asyncio.to_thread(_remove, path)
+        bound = log.bind()  # the lazy logger would be bound anew for each answer
         for delivery in deliveries:
-            log.debug("answer_applied", **_about(delivery), counted=delivery.answer.claim_id in applied.taken)
+            bound.debug("answer_applied", **_about(delivery), counted=delivery.answer.claim_id in applied.taken)
         log.debug("batch_applied", answers=len(deliveries), dropped=applied.dropped)
 
     async def _commit(self, answers: Sequence[Result | Failure]) -> Applied:
