@@ -17,7 +17,7 @@ setup:                    ## .venv with the command .venv/bin/fineshyt
 setup-test:
 	@scripts/setup test
 
-test: setup-test          ## what CI runs; under ten minutes. WORKERS=0 runs one test after the other
+test: setup-test          ## what CI runs, two files at a time: a quarter of an hour. WORKERS=0 runs one test after the other
 	.venv/bin/python -m pytest -m "not slow" --numprocesses $(WORKERS)
 
 test-full: setup-test     ## everything, the long ones too
