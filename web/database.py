@@ -59,12 +59,14 @@ async def connect(url: str) -> Connection:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
-    """One connection for as long as the block lasts; what still runs on it then is broken off."""
+    """One connection for as long as the block lasts; an error in it breaks off what still runs there."""
     connection = await connect(url)
     try:
         yield connection
-    finally:
+    except BaseException:
         connection.terminate()
+        raise
+    await connection.close()
 
 
 async def create_pool(url: str, *, size: int = 10) -> Pool:

@@ -30,7 +30,7 @@ from contracts.settings import Settings
 from web import backup, events, jobs, missing_previews
 from web.archive_tables import Table, archive_tables, continue_counters, empty, has_table, set_triggers
 from web.backup import DERIVATIVES, FORMAT, MANIFEST, Told, copy_out
-from web.database import Connection, connect
+from web.database import Connection, connect, connected
 from web.derivatives import derivatives_of, remove_derivative
 from web.errors import RequestError
 from web.migrate import migrate_async
@@ -137,7 +137,7 @@ async def prove(settings: Settings, pack: Pack, told: Told = lambda *_: None) ->
     url = settings.database_url.get_secret_value()
     async with scratch_database(url) as scratch:
         await migrate_async(scratch, pack.revision)
-        async with _connected(scratch) as connection:
+        async with connected(scratch) as connection:
             async with connection.transaction():
                 await load(connection, pack, lambda _, done, total: told("proof", done, 2 * total))
             await _compare(connection, pack, told)
@@ -232,21 +232,12 @@ async def _brought_up_to_date(settings: Settings, pack: Pack, told: Told) -> Asy
     with TemporaryDirectory(prefix="restore-", dir=settings.home) as folder:
         async with scratch_database(settings.database_url.get_secret_value()) as scratch:
             await migrate_async(scratch, pack.revision)
-            async with _connected(scratch) as connection, connection.transaction():
+            async with connected(scratch) as connection, connection.transaction():
                 await load(connection, pack, told)
             await migrate_async(scratch)
-            async with _connected(scratch) as connection:
+            async with connected(scratch) as connection:
                 written = await backup.write(connection, settings, Path(folder))
         yield replace(opened(written.path), made_at=pack.made_at)
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Connection]:
-    connection = await connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def _restore(connection: Connection, settings: Settings, pack: Pack, told: Told) -> Restored:

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from web import likeness, search_index
-from web.database import Connection, connect
+from web.database import Connection, connected
 from web.errors import RequestError
 
 log = structlog.get_logger()
@@ -28,11 +28,8 @@ class IndexKeeper:
 
     async def _run(self) -> None:
         try:
-            connection = await connect(self._url)
-            try:
+            async with connected(self._url) as connection:
                 built = await search_index.build(connection, lambda done, total: None)
-            finally:
-                await connection.close()
         except RequestError:  # somebody builds it by hand
             return
         except Exception as error:  # the next look tries again; the relay goes on
