@@ -16,6 +16,8 @@ Float = NDArray[np.float64]
 
 _NOISES = np.geomspace(1e-2, 1e2, 17)
 """Noise variance as a multiple of the mean prior variance of the rated photographs."""
+_NOTHING = 1e-10
+"""Share of all variance, below which a direction holds none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Posterior:
     directions: Float
     """(r, s) orthonormal."""
     gains: Float
-    """(s, p): `weights = seen.directions @ (gains * (directions.T @ (x - centre).T @ (stars - mean)))`."""
+    """(s, p): `weights = directions @ (gains * (directions.T @ (x - centre).T @ (stars - mean)))`."""
 
     def predict(self, vectors: Float) -> Float:
         """(m, p) stars of (m, r) vectors."""
@@ -45,11 +47,11 @@ class Posterior:
 
 def posterior(vectors: Float, stars: Float) -> Posterior:
     """Learns (n, p) columns of stars of (n, r) vectors; without any row it knows 3 stars and nothing else."""
-    return Rated(vectors, stars).posterior()
+    return Rated(vectors, stars).posterior(np.arange(len(stars)))
 
 
 class Rated:
-    """(n, r) vectors and (n, p) columns of stars, to be learnt from: all of them, or all but some.
+    """(n, r) vectors and (n, p) columns of stars, to be learnt from again and again, each time from other rows.
 
     More rows than directions are known by their sums, from which those of a fold are taken: a tenth of the work.
     """
@@ -61,20 +63,18 @@ class Rated:
         self._centred, self._about = vectors - self._centre, stars - self._mean
         self._sums = _Sums.of(self._centred, self._about) if n > r else None
 
-    def posterior(self) -> Posterior:
-        if self._sums is None:
-            return self._learn_rows(self._centred, self._about)
-        return self._learn_sums(self._sums)
-
-    def without(self, rows: NDArray[np.int64]) -> Posterior:
-        """Learns from the others."""
+    def posterior(self, rows: NDArray[np.int64]) -> Posterior:
+        """What these rows say, numbers of which none comes twice."""
         n, r = self._centred.shape
+        if self._sums is None or len(rows) <= r:
+            return self._learn_rows(self._centred[rows], self._about[rows])
         others = np.delete(np.arange(n), rows)
-        if self._sums is None or len(others) <= r:
-            return self._learn_rows(self._centred[others], self._about[others])
-        if len(others) < len(rows):
-            return self._learn_sums(_Sums.of(self._centred[others], self._about[others]))
-        return self._learn_sums(self._sums.less(_Sums.of(self._centred[rows], self._about[rows])))
+        if len(rows) < len(others):
+            sums = _Sums.of(self._centred[rows], self._about[rows])
+        else:
+            sums = self._sums.less(_Sums.of(self._centred[others], self._about[others]))
+        # What is left where all rows are equal is rounding of the sums, not a direction.
+        return self._learn_sums(sums, _NOTHING * float(np.trace(self._sums.square)))
 
     def _learn_rows(self, vectors: Float, stars: Float) -> Posterior:
         n, r = vectors.shape
@@ -85,12 +85,10 @@ class Rated:
         directions = centred.T @ side / np.sqrt(values)
         return self._learnt(n, centre, mean, (about**2).sum(axis=0), _Spectrum(values, directions, side.T @ about))
 
-    def _learn_sums(self, sums: _Sums) -> Posterior:
+    def _learn_sums(self, sums: _Sums, least: float) -> Posterior:
         centre, mean = sums.vectors / sums.n, sums.stars / sums.n
         across = sums.across - sums.n * np.outer(centre, mean)
         squares = np.maximum(sums.stars_squared - sums.n * mean**2, 0.0)
-        # What is left where all others are equal is rounding of the sums, not a direction.
-        least = 1e-10 * float(np.trace(self._sums.square)) if self._sums is not None else 0.0
         values, side = _eigen(sums.square - sums.n * np.outer(centre, centre), least)
         seen = _Spectrum(values, side, side.T @ across / np.sqrt(values)[:, None])
         return self._learnt(sums.n, centre, mean, squares, seen)
@@ -156,7 +154,7 @@ def beliefs(posteriors: Sequence[Posterior]) -> Float:
 def _eigen(square: Float, least: float = 0.0) -> tuple[Float, Float]:
     """Eigenvalues that are not next to nothing, and their vectors."""
     values, side = np.linalg.eigh(square)
-    kept = values > max(1e-10 * max(float(values.max(initial=0.0)), 1e-20), least)
+    kept = values > max(_NOTHING * max(float(values.max(initial=0.0)), 1e-20), least)
     return values[kept], side[:, kept]
 
 

@@ -77,11 +77,9 @@ def leave_out(views: Sequence[Float], stars: Float, folds: Sequence[Int], most: 
 
     def learn_and_tell(fold: Int) -> None:
         rest = np.setdiff1d(np.arange(len(stars)), fold)
-        out = fold
         if most is not None and len(rest) > most:
             rest = rest[np.linspace(0, len(rest) - 1, most).round().astype(np.int64)]
-            out = np.setdiff1d(np.arange(len(stars)), rest)
-        learnt = [one.without(out) for one in rated]
+        learnt = [one.posterior(rest) for one in rated]
         shares = beliefs(learnt)
         said = [p.predict(view[fold]) for p, view in zip(learnt, views, strict=True)]
         predicted[fold] = sum(share * one for share, one in zip(shares, said, strict=True))

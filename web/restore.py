@@ -30,7 +30,7 @@ from contracts.settings import Settings
 from web import backup, events, jobs, missing_previews
 from web.archive_tables import Table, archive_tables, continue_counters, empty, has_table, set_triggers
 from web.backup import DERIVATIVES, FORMAT, MANIFEST, Told, copy_out
-from web.database import Connection, connect, connected
+from web.database import Connection, connected
 from web.derivatives import derivatives_of, remove_derivative
 from web.errors import RequestError
 from web.migrate import migrate_async
@@ -173,9 +173,8 @@ class _Nowhere:
 @asynccontextmanager
 async def scratch_database(url: str) -> AsyncIterator[str]:
     """The URL of an empty database on the same server, removed at the end. Raises RequestError 403."""
-    server = await connect(url)
     name = f"{_SCRATCH}{int(time.time())}_{os.getpid()}"
-    try:
+    async with connected(url) as server:
         await _drop_abandoned(server)
         try:
             await server.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
@@ -187,8 +186,6 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
             yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
         finally:
             await server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    finally:
-        await server.close()
 
 
 async def _drop_abandoned(server: Connection) -> None:

@@ -21,7 +21,7 @@ def test_without_a_fold_is_learnt_what_the_others_say(rows: int, left_out: int) 
     fold = rng.choice(rows, min(left_out, rows - 3), replace=False)
     others = np.setdiff1d(np.arange(rows), fold)
 
-    found, alone = Rated(vectors, stars).without(fold), posterior(vectors[others], stars[others])
+    found, alone = Rated(vectors, stars).posterior(others), posterior(vectors[others], stars[others])
 
     np.testing.assert_allclose(found.predict(vectors), alone.predict(vectors), atol=1e-9)
     np.testing.assert_allclose(found.evidence, alone.evidence, rtol=1e-9, atol=1e-9)
@@ -35,7 +35,7 @@ def test_where_all_others_are_equal_nothing_is_learnt_from_the_rounding_of_sums(
     vectors[fold] += rng.standard_normal((len(fold), DIRECTIONS))
     stars = rng.integers(1, 6, (300, 1)).astype(float)
 
-    found = Rated(vectors, stars).without(fold)
+    found = Rated(vectors, stars).posterior(np.arange(len(fold), 300))
 
     np.testing.assert_allclose(found.predict(vectors), stars[30:].mean(), atol=1e-9)
 

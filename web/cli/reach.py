@@ -61,13 +61,10 @@ def not_running(settings: Settings) -> typer.Exit:
 
 @asynccontextmanager
 async def archive(settings: Settings) -> AsyncIterator[Reached]:
-    from web.database import connect
+    from web.database import connected
 
-    connection = await connect(settings.database_url.get_secret_value())
-    try:
+    async with connected(settings.database_url.get_secret_value()) as connection:
         yield Reached(connection, settings)
-    finally:
-        await connection.close()
 
 
 def with_archive(home: Path | None, work: Callable[[Reached], Coroutine[Any, Any, _T]]) -> _T:
