@@ -248,10 +248,14 @@ class _Groups:
                 continue
             for row in (one, other):
                 self._reason.setdefault(row, reason)
+            # The smaller goes into the larger: a row changes its group at most log2 n times, however large that grows.
+            if len(here) < len(there):
+                a, b, here, there = b, a, there, here
             here.extend(there)
             self._members.pop(b, None)
             self._members[a] = here
-            self._group_of.update(dict.fromkeys(here, a))
+            self._group_of.update(dict.fromkeys(there, a))
+            self._group_of[a] = a
 
     def _fit(self, here: list[int], there: list[int], reason: int) -> bool:
         """A look must be shared with half of a group, so that likeness does not wander from picture to picture."""

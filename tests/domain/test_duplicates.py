@@ -185,6 +185,23 @@ def _archive(rng: np.random.Generator, n: int) -> tuple[Any, list[str], list[str
     return table, names, [f"{i // 1000}" for i in range(n)]
 
 
+def test_four_times_as_many_equal_files_take_about_four_times_as_long() -> None:
+    """A folder that was copied again and again makes one group of thousands."""
+
+    def seconds(n: int) -> float:
+        table = np.zeros(n, duplicates.TABLE)
+        table["photo_id"] = np.arange(1, n + 1)
+        table["at_us"] = NO_TIME
+        table["pixels"] = 7
+        names, folders = [f"{i:b}.jpg" for i in range(n)], [f"{i}" for i in range(n)]
+        began = time.process_time()
+        assert len(duplicates.find(table, names, folders)) == n
+        return time.process_time() - began
+
+    few, many = (min(seconds(n) for _ in range(3)) for n in (3_000, 12_000))
+    assert many < 10 * few
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_million_photographs_are_grouped_within_a_minute() -> None:
