@@ -203,19 +203,21 @@ def score(prediction: NDArray[Any] | float) -> NDArray[np.int16]:
     return clipped
 
 
-def match_threshold_auto(scores: NDArray[Any], share: float) -> int | None:
-    """The cut, 0..100, at which the share of scores at or above it comes nearest to `share` (kept within 2 and 20 %).
+def match_threshold_auto(counts: NDArray[Any], share: float) -> int | None:
+    """The cut, 0..100, at which the share of photographs that score it or more comes nearest to `share`, between 2 and
+    20 % where any cut shows so many.
 
-    `share`: of the randomly offered photographs, those that got 4 and 5 stars. None without scores.
+    `counts`: (101,) photographs by score. `share`: of the randomly offered photographs, those that got 4 and 5 stars.
+    None without scores.
     """
-    if len(scores) == 0:
+    if not counts.any():
         return None
-    wanted = min(max(share, LEAST_SHARE), MOST_SHARE)
-    counts = np.bincount(np.clip(np.asarray(scores).astype(np.int64), 0, 100), minlength=101)
-    shown = np.cumsum(counts[::-1])[::-1] / len(scores)
-    distance = np.abs(shown - wanted)
-    # Of equally near cuts the lowest that shows anything at all: an empty MATCH is never the answer.
-    distance[shown == 0] = np.inf
+    shown = np.cumsum(counts[::-1])[::-1] / counts.sum()
+    within = (shown >= LEAST_SHARE) & (shown <= MOST_SHARE)
+    # An empty MATCH is never the answer.
+    allowed = within if within.any() else shown > 0
+    distance = np.where(allowed, np.abs(shown - np.clip(share, LEAST_SHARE, MOST_SHARE)), np.inf)
+    # Of equally near cuts the highest: a score that a photograph has.
     return int(np.flatnonzero(distance == distance.min())[-1])
 
 

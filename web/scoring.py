@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from contracts.events import Event
-from domain.taste import LEAST_SHARE, MOST_SHARE
+from domain.taste import match_threshold_auto
 from web import events, jobs
 from web.database import Connection
 from web.errors import RequestError
@@ -51,12 +51,15 @@ ORDER BY m.version DESC LIMIT 1
 """
 
 _PREFERENCE = """
-UPDATE gallery g SET preference = s.score, is_match = is_match(g.picked, s.score, g.rating, $4)
+UPDATE gallery g SET preference = s.score, is_match = is_match(g.picked, s.score, g.rating, (SELECT match_cut()))
 FROM (
     SELECT e.photo_id, least(100, greatest(0, round(($2 - (e.vec <#> $3::halfvec) - 1) * 25)))::smallint AS score
     FROM embeddings e WHERE e.encoder_id = $1 AND {vectors}
 ) s
-WHERE g.photo_id = s.photo_id AND g.preference IS DISTINCT FROM s.score
+WHERE g.photo_id = s.photo_id AND (
+        g.preference IS DISTINCT FROM s.score
+        OR g.is_match <> is_match(g.picked, g.preference, g.rating, (SELECT match_cut()))
+    )
     AND {gallery} -- said twice, or the planner reads the whole gallery for every chunk
 """
 
@@ -82,7 +85,7 @@ FROM (SELECT x.photo_id, mine.vibe FROM gallery x LEFT JOIN mine ON mine.photo_i
 WHERE g.photo_id = m.photo_id AND g.vibe IS DISTINCT FROM m.vibe AND {gallery}
 """
 
-PREFERENCE_OF_RANGE = _PREFERENCE.format(vectors="e.photo_id BETWEEN $5 AND $6", gallery="g.photo_id BETWEEN $5 AND $6")
+PREFERENCE_OF_RANGE = _PREFERENCE.format(vectors="e.photo_id BETWEEN $4 AND $5", gallery="g.photo_id BETWEEN $4 AND $5")
 VIBE_OF_RANGE = _VIBE.format(
     tags="t.photo_id BETWEEN $1 AND $2", listed="x.photo_id BETWEEN $1 AND $2", gallery="g.photo_id BETWEEN $1 AND $2"
 )
@@ -104,8 +107,8 @@ async def score_photos(connection: Connection, photo_ids: Sequence[int]) -> None
     model = await active_model(connection)
     if model is not None and not model["retired"]:
         await connection.execute(
-            _PREFERENCE.format(vectors="e.photo_id = ANY ($5)", gallery="g.photo_id = ANY ($5)"),
-            model["encoder_id"], model["bias"], _weights(model), await match_cut(connection), list(photo_ids),
+            _PREFERENCE.format(vectors="e.photo_id = ANY ($4)", gallery="g.photo_id = ANY ($4)"),
+            model["encoder_id"], model["bias"], _weights(model), list(photo_ids),
         )  # fmt: skip
     await connection.execute(
         _VIBE.format(tags="t.photo_id = ANY ($1)", listed="x.photo_id = ANY ($1)", gallery="g.photo_id = ANY ($1)"),
@@ -151,14 +154,13 @@ async def score_archive(connection: Connection, beside: Beside | None = None) ->
     """
     model = await active_model(connection)
     last = await connection.fetchval("SELECT coalesce(max(photo_id), 0) FROM gallery")
-    cut = await match_cut(connection)
     chunks = iter(range(0, last + 1, CHUNK))
     changed = 0
 
     async def score_chunks(on: Connection) -> None:
         nonlocal changed
         for start in chunks:
-            changed += await _score_chunk(on, model, cut, start, start + CHUNK - 1)
+            changed += await _score_chunk(on, model, start, start + CHUNK - 1)
 
     if beside is None or last < CHUNK:
         await score_chunks(connection)
@@ -186,14 +188,14 @@ async def _curate_matches_first(connection: Connection) -> None:
     )
 
 
-async def _score_chunk(connection: Connection, model: Any, cut: int, first: int, last: int) -> int:
+async def _score_chunk(connection: Connection, model: Any, first: int, last: int) -> int:
     """Returns how many scores changed."""
     if model is None or model["retired"]:
         status = await connection.execute(_NO_PREFERENCE.format(which="g.photo_id BETWEEN $1 AND $2"), first, last)
     else:
         status = await connection.execute(
             PREFERENCE_OF_RANGE,
-            model["encoder_id"], model["bias"], _weights(model), cut, first, last,
+            model["encoder_id"], model["bias"], _weights(model), first, last,
         )  # fmt: skip
     await connection.execute(VIBE_OF_RANGE, first, last)
     return int(status.split()[-1])
@@ -206,15 +208,17 @@ async def set_threshold(connection: Connection, value: str) -> int:
         raise RequestError(
             422, f"The match threshold is a whole number from 0 to 100, or `auto`; {value!r} is neither."
         )
-    await connection.execute(
-        "INSERT INTO preferences VALUES ('match_threshold', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        text,
-    )
-    if text == "auto":
-        await _follow_auto_threshold(connection)
-    else:
-        await _apply_cut(connection, int(text))
-    return await match_cut(connection)
+    cut = await _auto_cut(connection) if text == "auto" else int(text)
+    async with connection.transaction():
+        await _hold_badges(connection)
+        await connection.execute(
+            """INSERT INTO preferences VALUES ('match_threshold', $1)
+               ON CONFLICT (key) DO UPDATE SET value = excluded.value""",
+            text,
+        )
+        if cut is not None:
+            await _apply_cut(connection, cut)
+        return await match_cut(connection)
 
 
 async def ensure_threshold(connection: Connection, value: str) -> None:
@@ -239,28 +243,54 @@ async def preview_threshold(connection: Connection) -> list[int]:
 
 
 async def _follow_auto_threshold(connection: Connection) -> None:
-    """`auto`: the cut that shows the share of the archive which the person gives 4 and 5 stars, among photos that were
-    offered at random, or among all rated ones while those are few."""
-    setting = await connection.fetchval("SELECT value #>> '{}' FROM preferences WHERE key = 'match_threshold'")
-    if setting != "auto":
+    if await _threshold(connection) != "auto":
         return
-    rated = await connection.fetchrow(_LIKED, FEWEST_AT_RANDOM)
-    share = min(max(rated["liked"] / rated["n"] if rated["n"] else LEAST_SHARE, LEAST_SHARE), MOST_SHARE)
-    cut = await connection.fetchval(
-        """SELECT percentile_disc($1) WITHIN GROUP (ORDER BY preference) FROM gallery
-           WHERE preference IS NOT NULL AND tabs & 1 <> 0""",
-        1 - share,
+    cut = await _auto_cut(connection)
+    if cut is None or cut == await match_cut(connection):
+        return
+    async with connection.transaction():
+        await _hold_badges(connection)
+        if await _threshold(connection) == "auto":
+            await _apply_cut(connection, cut)
+
+
+async def _threshold(connection: Connection) -> str | None:
+    """`auto`, a number as text, or None before the first start."""
+    setting: str | None = await connection.fetchval(
+        "SELECT value #>> '{}' FROM preferences WHERE key = 'match_threshold'"
     )
-    if cut is not None:
-        await _apply_cut(connection, int(cut))
+    return setting
+
+
+async def _auto_cut(connection: Connection) -> int | None:
+    """The cut that shows the share of the archive which the person gives 4 and 5 stars, among photos that were offered
+    at random, or among all rated ones while those are few. None without scores."""
+    rated = await connection.fetchrow(_LIKED, FEWEST_AT_RANDOM)
+    counts = np.zeros(101, np.int64)
+    for row in await connection.fetch(
+        """SELECT preference, count(*) AS n FROM gallery WHERE preference IS NOT NULL AND tabs & 1 <> 0
+           GROUP BY preference"""
+    ):
+        counts[row["preference"]] = row["n"]
+    return match_threshold_auto(counts, rated["liked"] / rated["n"] if rated["n"] else 0.0)
+
+
+async def _hold_badges(connection: Connection) -> None:
+    """Until the commit nobody else writes to the gallery; reading goes on. First of all in a transaction.
+
+    Whoever writes a badge reads the cut in the same statement. Of those that began under the old cut, none may commit
+    after the badges were set by the new one: locks on rows would not see to that, since a row that is right as it
+    stands is not locked.
+    """
+    await connection.execute("LOCK TABLE gallery IN EXCLUSIVE MODE")
 
 
 async def _apply_cut(connection: Connection, cut: int) -> None:
-    async with connection.transaction():
-        await connection.execute("UPDATE preferences SET value = to_jsonb($1::int) WHERE key = 'match_cut'", cut)
-        await connection.execute(
-            """UPDATE gallery SET is_match = is_match(picked, preference, rating, $1)
-               WHERE is_match <> is_match(picked, preference, rating, $1)""",
-            cut,
-        )
-        await events.publish(connection, [Event(kind="scores", data={"version": None, "ids": None})])
+    """In a transaction that holds the badges."""
+    await connection.execute("UPDATE preferences SET value = to_jsonb($1::int) WHERE key = 'match_cut'", cut)
+    await connection.execute(
+        """UPDATE gallery SET is_match = is_match(picked, preference, rating, $1)
+           WHERE is_match <> is_match(picked, preference, rating, $1)""",
+        cut,
+    )
+    await events.publish(connection, [Event(kind="scores", data={"version": None, "ids": None})])

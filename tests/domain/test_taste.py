@@ -303,14 +303,26 @@ def test_scores_run_from_one_star_to_five() -> None:
 def test_the_automatic_threshold_shows_the_share_that_is_liked_within_bounds() -> None:
     scores = np.arange(1000) % 101
     for share, shown in ((0.10, 0.10), (0.5, 0.20), (0.0, 0.02)):
-        cut = match_threshold_auto(scores, share)
+        cut = match_threshold_auto(np.bincount(scores, minlength=101), share)
         assert cut is not None
-        assert np.mean(scores >= cut) == pytest.approx(shown, abs=0.006)
+        assert np.mean(scores >= cut) == pytest.approx(shown, abs=0.01)
+
+
+def by_score(**photographs: int) -> NDArray[np.int64]:
+    """(101,) of `_SCORE=HOW_MANY`."""
+    counts = np.zeros(101, np.int64)
+    for name, many in photographs.items():
+        counts[int(name[1:])] = many
+    return counts
+
+
+def test_the_automatic_threshold_takes_no_nearer_cut_that_shows_more_than_one_in_five() -> None:
+    assert match_threshold_auto(by_score(_90=5, _80=17, _10=78), 0.2) == 90
 
 
 def test_the_automatic_threshold_never_empties_match() -> None:
-    assert match_threshold_auto(np.full(50, 40), 0.1) == 40
-    assert match_threshold_auto(np.empty(0), 0.1) is None
+    assert match_threshold_auto(by_score(_40=50), 0.1) == 40
+    assert match_threshold_auto(by_score(), 0.1) is None
 
 
 def test_affinity_is_the_mean_rating_of_a_tag_whatever_its_case() -> None:

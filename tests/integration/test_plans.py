@@ -110,7 +110,7 @@ async def test_scoring_a_chunk_reads_the_chunk(large: Connection) -> None:
     await large.execute("ANALYZE")
     weights = np.array([1, 0, 0, 0], "<f4").astype(np.float16)
 
-    preference = await large.fetch("EXPLAIN " + scoring.PREFERENCE_OF_RANGE, encoder, 2.0, weights, 70, 1000, 1200)
+    preference = await large.fetch("EXPLAIN " + scoring.PREFERENCE_OF_RANGE, encoder, 2.0, weights, 1000, 1200)
     vibe = await large.fetch("EXPLAIN " + scoring.VIBE_OF_RANGE, 1000, 1200)
 
     for plan in (preference, vibe):

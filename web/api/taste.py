@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from web import reasons, scoring, taste_report
 from web.api.shapes import PhotoId
 from web.context import Db, Here, Json
+from web.decisions import in_one_transaction
 from web.items import items
 from web.offers import next_to_rate as offers_of
 from web.status import status
@@ -34,7 +35,7 @@ async def taste(db: Db, here: Here) -> Json:
 @router.put("/threshold")
 async def threshold(request: Threshold, db: Db) -> Json:
     """Sets the match threshold; MATCH follows at once."""
-    cut = await scoring.set_threshold(db, str(request.value))
+    cut = await in_one_transaction(db, lambda: scoring.set_threshold(db, str(request.value)))
     return Json({"threshold": str(request.value), "cut": cut})
 
 

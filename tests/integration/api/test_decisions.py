@@ -5,10 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
+import asyncpg
 import httpx
 import pytest
 
 from tests.integration.archive import Archive
+from web import scoring
+from web.database import Connection
 
 pytestmark = pytest.mark.integration
 
@@ -245,3 +248,23 @@ async def test_the_match_threshold_moves_the_matches(archive: Archive, client: h
     taste = (await client.get("/api/taste")).json()
     assert (taste["threshold"], taste["matches_at"][55], taste["matches_at"][61]) == ("55", 1, 0)
     assert (await client.put("/api/taste/threshold", json={"value": 101})).status_code == 422
+
+
+async def test_a_threshold_that_postgres_broke_off_is_set_in_the_next_attempt(
+    archive: Archive, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_threshold = scoring.set_threshold
+    broken_off = []
+
+    async def broken_off_once(connection: Connection, value: str) -> int:
+        if not broken_off:
+            broken_off.append(value)
+            raise asyncpg.DeadlockDetectedError("deadlock detected")
+        return await set_threshold(connection, value)
+
+    monkeypatch.setattr(scoring, "set_threshold", broken_off_once)
+
+    answer = await client.put("/api/taste/threshold", json={"value": 55})
+
+    assert (answer.status_code, answer.json()) == (200, {"threshold": "55", "cut": 55})
+    assert broken_off == ["55"]

@@ -1,0 +1,155 @@
+"""Scores and MATCH of the whole archive, in a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contracts.settings import Settings
+from web import scoring
+from web.database import Connection, connect
+
+pytestmark = pytest.mark.integration
+
+
+async def photographs(database: Connection, n: int) -> list[int]:
+    """`n` ready photographs."""
+    root = await database.fetchval("INSERT INTO library_roots (path) VALUES ('/photographs') RETURNING id")
+    rows = await database.fetch(
+        """INSERT INTO photos (root_id, rel_path, status) SELECT $1, n || '.jpg', 'ready' FROM generate_series(1, $2) n
+           RETURNING id""",
+        root, n,
+    )  # fmt: skip
+    ids = sorted(row["id"] for row in rows)
+    await database.execute("SELECT refresh_gallery($1)", ids)
+    return ids
+
+
+async def learnt(database: Connection, photos: list[int], *, stars: float) -> None:
+    """A model that predicts `stars` for each of `photos`, and a wish for their scores."""
+    encoder = await database.fetchval("INSERT INTO encoders (name, dim, status) VALUES ('e', 4, 'active') RETURNING id")
+    await database.execute(
+        "INSERT INTO embeddings (encoder_id, photo_id, vec) SELECT $1, i, '[1,0,0,0]' FROM unnest($2::bigint[]) i",
+        encoder, photos,
+    )  # fmt: skip
+    await database.execute(
+        """INSERT INTO taste_models (encoder_id, dim, weights, bias, n_ratings, tentative, spread_factor, mean)
+           VALUES ($1, 4, $2, $3, 30, false, 1, 3)""",
+        encoder, np.zeros(4, "<f4").tobytes(), stars,
+    )  # fmt: skip
+    await scoring.request_scoring(database)
+
+
+async def give_scores(database: Connection, photos: list[int], scores: list[int]) -> None:
+    await database.execute(
+        """UPDATE gallery g SET preference = s.score, is_match = is_match(picked, s.score, rating, match_cut())
+           FROM unnest($1::bigint[], $2::smallint[]) s (photo_id, score) WHERE g.photo_id = s.photo_id""",
+        photos, scores,
+    )  # fmt: skip
+
+
+async def rate(database: Connection, photo: int, stars: int | None) -> None:
+    await database.execute(
+        """INSERT INTO decisions (photo_id, rating) VALUES ($1, $2)
+           ON CONFLICT (photo_id) DO UPDATE SET rating = excluded.rating""",
+        photo, stars,
+    )  # fmt: skip
+    await database.execute("SELECT refresh_gallery($1)", [photo])
+
+
+async def badges(database: Connection) -> list[bool]:
+    return [row["is_match"] for row in await database.fetch("SELECT is_match FROM gallery ORDER BY photo_id")]
+
+
+@pytest.fixture
+async def other(settings: Settings) -> AsyncIterator[Connection]:
+    """A second connection to the same database."""
+    connection = await connect(settings.database_url.get_secret_value())
+    yield connection
+    await connection.close()
+
+
+async def test_a_threshold_that_moves_while_the_archive_is_scored_holds_for_every_photo(
+    database: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    await learnt(database, await photographs(database, 7), stars=4.0)
+    score_chunk = scoring._score_chunk
+    scored = []
+
+    async def then_move(*asked: Any) -> int:
+        changed = await score_chunk(*asked)
+        if not scored:
+            await scoring.set_threshold(other, "80")
+        scored.append(changed)
+        return changed
+
+    monkeypatch.setattr(scoring, "_score_chunk", then_move)
+    await scoring.score_archive(database)
+
+    assert len(scored) > 1
+    assert await badges(database) == [False] * 7
+
+
+async def test_a_badge_that_is_wrong_is_put_right_by_the_next_scoring(database: Connection) -> None:
+    await learnt(database, await photographs(database, 3), stars=4.0)
+    await scoring.score_archive(database)
+    await database.execute("UPDATE gallery SET is_match = NOT is_match")
+
+    await scoring.score_archive(database)
+
+    assert await badges(database) == [True] * 3
+
+
+async def test_a_threshold_waits_for_decisions_that_were_made_under_the_one_before(
+    database: Connection, other: Connection
+) -> None:
+    [photo] = await photographs(database, 1)
+    await give_scores(database, [photo], [75])
+    await scoring.set_threshold(database, "80")
+    await rate(database, photo, 2)
+    decision = other.transaction()
+    await decision.start()
+    await rate(other, photo, None)
+
+    moved = asyncio.create_task(scoring.set_threshold(database, "70"))
+    await asyncio.wait([moved], timeout=0.2)
+    await decision.commit()
+    await moved
+
+    assert await badges(database) == [True]
+
+
+async def test_a_threshold_that_was_set_by_hand_is_not_taken_back_by_auto(
+    database: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = await photographs(database, 20)
+    await give_scores(database, photos, [40 + n for n in range(20)])
+    await scoring.set_threshold(database, "auto")
+    await give_scores(database, photos, [50 + n for n in range(20)])
+    auto_cut = scoring._auto_cut
+
+    async def then_set(connection: Connection) -> int | None:
+        found = await auto_cut(connection)
+        await scoring.set_threshold(other, "55")
+        return found
+
+    monkeypatch.setattr(scoring, "_auto_cut", then_set)
+    await scoring._follow_auto_threshold(database)
+
+    assert await scoring.match_cut(database) == 55
+    assert sum(await badges(database)) == 15
+
+
+async def test_auto_shows_at_most_one_in_five_although_many_have_the_same_score(database: Connection) -> None:
+    photos = await photographs(database, 20)
+    await give_scores(database, photos, [90] + [80] * 6 + [10] * 13)
+    for photo, stars in zip(photos, [5] + [2] * 9, strict=False):
+        await rate(database, photo, stars)
+
+    assert await scoring.set_threshold(database, "auto") == 90
+    assert sum(await badges(database)) == 1
