@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+import asyncpg
 import numpy as np
+import structlog
 
 from contracts.events import Event
 from domain.taste import match_threshold_auto
 from web import events, jobs
 from web.database import Connection
 from web.errors import RequestError
+
+log = structlog.get_logger()
 
 CHANNEL = "fineshyt_score"
 CHUNK = 5_000
@@ -151,30 +155,34 @@ async def score_archive(connection: Connection, beside: Beside | None = None) ->
     """Scores every photo with the newest model, in chunks, on a connection of its own. Safe to break off and repeat.
 
     `beside` opens a second one, for an archive of more than one chunk: Postgres works on a connection with one core.
+    Where Postgres gives none, one does all of it.
     """
     model = await active_model(connection)
-    last = await connection.fetchval("SELECT coalesce(max(photo_id), 0) FROM gallery")
-    chunks = iter(range(0, last + 1, CHUNK))
-    changed = 0
+    size = await connection.fetchrow("SELECT count(*) AS photos, coalesce(max(photo_id), 0) AS last FROM gallery")
+    chunks = iter(range(0, size["last"] + 1, CHUNK))
 
-    async def score_chunks(on: Connection) -> None:
-        nonlocal changed
+    async def score_chunks(on: Connection) -> int:
+        changed = 0
         for start in chunks:
             changed += await _score_chunk(on, model, start, start + CHUNK - 1)
+        return changed
 
-    if beside is None or last < CHUNK:
-        await score_chunks(connection)
-    else:
-        async with beside() as other, asyncio.TaskGroup() as both:
-            both.create_task(score_chunks(connection))
-            both.create_task(score_chunks(other))
+    async with AsyncExitStack() as stack:
+        connections = [connection]
+        if beside is not None and size["last"] >= CHUNK:
+            try:
+                connections.append(await stack.enter_async_context(beside()))
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                log.warning("scored_on_one_connection", error=f"{type(error).__name__}: {error}")
+        async with asyncio.TaskGroup() as group:
+            scored = [group.create_task(score_chunks(on)) for on in connections]
     await _follow_auto_threshold(connection)
     await _curate_matches_first(connection)
     async with connection.transaction():
         version = model["version"] if model is not None else None
         await connection.execute("UPDATE taste_models SET scored_at = now() WHERE version = $1", version)
         await events.publish(connection, [Event(kind="scores", data={"version": version, "ids": None})])
-    if changed >= _MANY_CHANGED * last:
+    if sum(task.result() for task in scored) >= _MANY_CHANGED * size["photos"]:
         # A row that is written anew leaves its old entry in each index: not cleared, they make the third scoring take
         # half as long again.
         await connection.execute("VACUUM gallery")

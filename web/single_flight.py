@@ -31,8 +31,15 @@ async def run_session(settings: Settings, stop: asyncio.Event, name: str, sessio
             finally:
                 connection.terminate()
         except Exception as error:
-            log.warning(f"{name}_interrupted", error=f"{type(error).__name__}: {error}")
+            log.warning(f"{name}_interrupted", error=_said(error))
             await happens_within(stop, _AGAIN_S)
+
+
+def _said(error: BaseException) -> str:
+    """Of a group, which only counts them, the errors inside."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_said(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {error}"
 
 
 async def run_when_asked(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+import asyncpg
 import numpy as np
 import pytest
 
 from contracts.settings import Settings
 from web import scoring
-from web.database import Connection, connect
+from web.database import Connection, connect, connected
 
 pytestmark = pytest.mark.integration
 
@@ -153,3 +156,56 @@ async def test_auto_shows_at_most_one_in_five_although_many_have_the_same_score(
 
     assert await scoring.set_threshold(database, "auto") == 90
     assert sum(await badges(database)) == 1
+
+
+@pytest.fixture
+def vacuums(database: Connection, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every VACUUM that a connection was asked for."""
+    asked: list[str] = []
+    execute = type(database).execute
+
+    async def noted(self: Any, sql: str, *values: Any, **how: Any) -> Any:
+        if sql.startswith("VACUUM"):
+            asked.append(sql)
+        return await execute(self, sql, *values, **how)
+
+    monkeypatch.setattr(type(database), "execute", noted)
+    return asked
+
+
+async def test_what_both_connections_changed_is_counted(
+    database: Connection, settings: Settings, vacuums: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    monkeypatch.setattr(scoring, "_MANY_CHANGED", 1.0)
+    await learnt(database, await photographs(database, 9), stars=4.0)
+
+    await scoring.score_archive(database, partial(connected, settings.database_url.get_secret_value()))
+
+    assert len(vacuums) == 1
+
+
+async def test_many_are_many_of_the_photographs_whatever_their_ids(database: Connection, vacuums: list[str]) -> None:
+    await database.execute("ALTER TABLE photos ALTER id RESTART WITH 1000")
+    await learnt(database, await photographs(database, 3), stars=4.0)
+
+    await scoring.score_archive(database)
+
+    assert len(vacuums) == 1
+
+
+async def test_one_connection_scores_where_postgres_gives_no_second(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    await learnt(database, await photographs(database, 7), stars=4.0)
+
+    @asynccontextmanager
+    async def refused() -> AsyncIterator[Connection]:
+        raise asyncpg.TooManyConnectionsError("sorry, too many clients already")
+        yield
+
+    assert await scoring.score_if_wanted(database, refused)
+
+    rows = await database.fetch("SELECT preference FROM gallery")
+    assert [row["preference"] for row in rows] == [75] * 7
