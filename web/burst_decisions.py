@@ -22,10 +22,24 @@ _MEANT = {"bracket": "an exposure bracket", "focus_stack": "a focus stack", "pan
 Values = dict[int, dict[str, Any]]
 
 
-def kept_behind(best: int, ids: Iterable[int], away: Iterable[int] = (), *, reject_rest: bool = False) -> Values:
-    """What stacking `ids` behind `best` decides for each photo. A rejected frame (`away`) that is kept comes back."""
-    values: Values = {i: {"burst_front": best} | ({"rejected": True} if reject_rest else {}) for i in ids if i != best}
-    return values | {best: {"burst_front": best} | ({"rejected": False} if best in away else {})}
+def kept_behind(
+    best: int, ids: Iterable[int], away: Iterable[int] = (), liked: Iterable[int] = (), *, reject_rest: bool = False
+) -> Values:
+    """What stacking `ids` behind `best` decides for each photo. A rejected frame (`away`) that is kept comes back.
+
+    One press for several frames never rejects what the person said they like (`liked`): it stays behind the best.
+    """
+    values: Values = {i: {"burst_front": best} for i in ids}
+    for i in set(values) - {best, *liked} if reject_rest else ():
+        values[i]["rejected"] = True
+    if best in away:
+        values[best]["rejected"] = False
+    return values
+
+
+def _spared(best: int, liked: Iterable[int], *, reject_rest: bool) -> int:
+    """Frames behind `best` that rejecting the rest leaves as they are."""
+    return len(set(liked) - {best}) if reject_rest else 0
 
 
 async def keep_best(
@@ -36,8 +50,11 @@ async def keep_best(
     reject_rest: bool,
     action_id: uuid.UUID | None,
     session: str | None,
-) -> Outcome:
-    """Stacks a group behind its best frame, or behind `keeper_id`, and if asked rejects the others."""
+) -> tuple[Outcome, int]:
+    """Stacks a group behind its best frame, or behind `keeper_id`, and if asked rejects the others.
+
+    Returns as well how many were not rejected because the person likes them.
+    """
     row = await bursts.group(connection, group_id)
     if keeper_id is None and row["intent"] is not None and row["chosen"] is None:
         raise RequestError(
@@ -48,8 +65,9 @@ async def keep_best(
         raise RequestError(409, "The best frames of this burst are a tie. Choose the one to keep.")
     if best not in row["ids"]:
         raise RequestError(422, f"Photograph {best} is not a frame of burst {group_id}.")
-    values = kept_behind(best, row["ids"], row["away"] or (), reject_rest=reject_rest)
-    return await apply_values(connection, values, action_id=action_id, session=session)
+    values = kept_behind(best, row["ids"], row["away"] or (), row["liked"], reject_rest=reject_rest)
+    outcome = await apply_values(connection, values, action_id=action_id, session=session)
+    return outcome, _spared(best, row["liked"], reject_rest=reject_rest)
 
 
 async def keep_all(
@@ -68,8 +86,8 @@ async def keep_best_everywhere(
     expected: int | None,
     action_id: uuid.UUID | None,
     session: str | None,
-) -> tuple[Outcome, int]:
-    """The same for every open group that has a best frame; returns how many are a tie and were left alone.
+) -> tuple[Outcome, int, int]:
+    """The same for every open group that has a best frame; returns as well how many are a tie and were left alone.
 
     `expected`: how many groups the person saw; refused (409) when it is another number now.
     """
@@ -78,6 +96,7 @@ async def keep_best_everywhere(
         raise RequestError(409, f"There are {len(rows):,} bursts to decide now, not {expected:,}. Look at them again.")
     values: Values = {}
     for row in rows:
-        values |= kept_behind(row["best"], row["ids"], row["away"] or (), reject_rest=reject_rest)
+        values |= kept_behind(row["best"], row["ids"], row["away"] or (), row["liked"], reject_rest=reject_rest)
     outcome = await apply_values(connection, values, action_id=action_id, session=session)
-    return outcome, (await bursts.totals(connection))["ties"]
+    spared = sum(_spared(row["best"], row["liked"], reject_rest=reject_rest) for row in rows)
+    return outcome, spared, (await bursts.totals(connection))["ties"]

@@ -66,29 +66,38 @@ async def preview(db: Db) -> Json:
 
 @router.get("/keep-best")
 async def keep_best_plan(db: Db, after: After = 0, limit: Limit = 100) -> Json:
-    """What `POST bursts/keep-best` would decide: every group with its best frame and the rest, and how many."""
+    """What `POST bursts/keep-best` would decide: every group with its best frame and the rest, and how many.
+
+    `liked` frames are picked or have four or five stars; of the `rest`, so many would not be rejected.
+    """
     return Json(await bursts.plan(db, after=after, limit=limit))
 
 
 @router.post("/keep-best")
 async def keep_best_everywhere(db: Db, request: KeepBestEverywhere | None = None) -> Json:
-    """Stacks every open burst behind its best frame; ties and intended sequences are left alone. One action."""
+    """Stacks every open burst behind its best frame; ties and intended sequences are left alone. One action.
+
+    Rejecting the rest leaves what is picked or has four or five stars as it is; `liked` says how many those are.
+    """
     wish = request or KeepBestEverywhere()
-    outcome, ties = await burst_decisions.keep_best_everywhere(
+    outcome, liked, ties = await burst_decisions.keep_best_everywhere(
         db, reject_rest=wish.reject_rest, expected=wish.expected, action_id=wish.action_id, session=wish.session
     )
-    return Json(outcome_json(outcome) | {"ties": ties})
+    return Json(outcome_json(outcome) | {"liked": liked, "ties": ties})
 
 
 @router.post("/{group_id}/keep-best")
 async def keep_best(group_id: int, db: Db, request: KeepBest | None = None) -> Json:
-    """Puts the best frame, or another, in front of the others; they stay behind it, or are rejected if asked."""
+    """Puts the best frame, or another, in front of the others; they stay behind it, or are rejected if asked.
+
+    What is picked or has four or five stars is not rejected; `liked` says how many of the others those are.
+    """
     wish = request or KeepBest()
-    outcome = await burst_decisions.keep_best(
+    outcome, liked = await burst_decisions.keep_best(
         db, group_id, keeper_id=wish.keeper_id, reject_rest=wish.reject_rest, action_id=wish.action_id,
         session=wish.session,
     )  # fmt: skip
-    return Json(outcome_json(outcome))
+    return Json(outcome_json(outcome) | {"liked": liked})
 
 
 @router.post("/{group_id}/keep-all")

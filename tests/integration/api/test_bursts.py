@@ -52,6 +52,11 @@ class Bursts:
     async def act(self, path: str, **body: Any) -> httpx.Response:
         return await self.client.post(f"/api/bursts/{path}", json={"session": SESSION} | body)
 
+    async def decide(self, frame: int, **decision: Any) -> None:
+        """What the person says of one frame, counted from 0, in another session than `act` has."""
+        answer = await self.client.put(f"/api/photos/{self.photos[frame]}/decision", json=decision)
+        answer.raise_for_status()
+
     async def undo(self) -> dict[str, Any]:
         answer: dict[str, Any] = (await self.client.post("/api/undo", json={"session": SESSION})).json()
         return answer
@@ -234,6 +239,60 @@ async def test_two_frames_liked_as_much_are_decided_by_eye(bursts: Bursts) -> No
 
     assert (await bursts.listed())[0]["tie"] is True
     assert (await bursts.client.get("/api/bursts/keep-best")).json()["groups"] == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "sharpest"),
+    [
+        ({"rating": 5}, {"rating": 5}),
+        ({"manual_match": True}, {"manual_match": True}),
+        ({"rating": 5}, {"manual_match": True}),
+        ({"rating": 4}, {"rating": 5}),
+    ],
+)
+@pytest.mark.parametrize("everywhere", [True, False])
+async def test_what_the_person_likes_is_not_rejected_with_the_rest(
+    bursts: Bursts, first: dict[str, Any], sharpest: dict[str, Any], everywhere: bool
+) -> None:
+    """Of a burst whose best is known the others are rejected; a pick and four or five stars are left as they are."""
+    [group] = await bursts.found(PLAIN)
+    await bursts.decide(0, **first)
+    await bursts.decide(2, **sharpest)
+    path = "keep-best" if everywhere else f"{group}/keep-best"
+
+    answer = await bursts.act(path, reject_rest=True)
+
+    assert (answer.json()["liked"], await bursts.rejected()) == (1, [bursts.photos[1]])
+    [kept] = await bursts.listed()
+    assert (kept["state"], kept["keeper_id"]) == ("kept", bursts.photos[2])
+    assert sorted((await bursts.undo())["reverted"]) == bursts.photos[:3]
+    assert (await bursts.rejected(), await bursts.states()) == ([], ["open"])
+
+
+async def test_the_plan_shows_stars_and_picks_and_counts_what_would_not_be_rejected(bursts: Bursts) -> None:
+    await bursts.found(PLAIN)
+    await bursts.decide(0, rating=4)
+    await bursts.decide(1, rating=3)
+    await bursts.decide(2, rating=4, manual_match=True)
+
+    plan = (await bursts.client.get("/api/bursts/keep-best")).json()
+
+    assert (plan["rest"], plan["liked"]) == (2, 1)
+    [group] = plan["items"]
+    said = [(f["id"], f["user_rating"], f["manual_match"], f["liked"]) for f in (group["best"], *group["rest"])]
+    assert said == [
+        (bursts.photos[2], 4, True, True), (bursts.photos[1], 3, False, False), (bursts.photos[0], 4, False, True),
+    ]  # fmt: skip
+    await bursts.decide(0, rejected=True)
+    assert (await bursts.client.get("/api/bursts/keep-best")).json()["liked"] == 0
+
+
+async def test_stacking_leaves_nothing_to_be_spared(bursts: Bursts) -> None:
+    [group] = await bursts.found(PLAIN)
+    await bursts.decide(2, rating=5)
+    await bursts.decide(0, rating=4)
+
+    assert (await bursts.act(f"{group}/keep-best")).json()["liked"] == 0
 
 
 async def test_a_burst_of_which_one_frame_is_left_is_decided(bursts: Bursts) -> None:
