@@ -13,26 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain import selection, taste
+from web import rated_photographs
 from web.database import Connection
 
-_RATED = """
-SELECT e.photo_id, d.rating, e.vec FROM decisions d
-JOIN embeddings e ON e.photo_id = d.photo_id
-JOIN encoders c ON c.id = e.encoder_id AND c.status = 'active'
-WHERE d.rating IS NOT NULL ORDER BY e.photo_id
-"""
-# A hash of id and seed orders the archive at random and the same way every time; of a burst one frame is drawn.
+# A hash of id and seed orders the archive at random and the same way every time; of a burst one frame is drawn. More
+# are drawn than needed, so that bursts leave enough.
 _OPEN = """
 WITH drawn AS (
+    SELECT g.photo_id, g.burst_group, hashint8extended(g.photo_id, $2) AS turn
+    FROM gallery g JOIN embeddings e ON e.photo_id = g.photo_id AND e.encoder_id = $1
+    WHERE g.tabs & 32 <> 0 ORDER BY turn LIMIT 4 * $3::int
+), apart AS (
     SELECT photo_id FROM (
-        SELECT photo_id, row_number() OVER (PARTITION BY coalesce(burst_group, -photo_id)
-                                            ORDER BY hashint8extended(photo_id, $1)) AS of_burst
-        FROM gallery WHERE tabs & 32 <> 0
-    ) g WHERE of_burst = 1 ORDER BY hashint8extended(photo_id, $1) LIMIT $2
+        SELECT DISTINCT ON (coalesce(burst_group, -photo_id)) photo_id, turn FROM drawn
+        ORDER BY coalesce(burst_group, -photo_id), turn
+    ) one_of_each ORDER BY turn LIMIT $3
 )
-SELECT e.photo_id, NULL::smallint AS rating, e.vec FROM drawn
-JOIN embeddings e ON e.photo_id = drawn.photo_id
-JOIN encoders c ON c.id = e.encoder_id AND c.status = 'active'
+SELECT e.photo_id, e.vec FROM apart JOIN embeddings e ON e.photo_id = apart.photo_id AND e.encoder_id = $1
 ORDER BY e.photo_id
 """
 _REMEMBER = """
@@ -50,8 +47,11 @@ class Offer:
 
 async def next_to_rate(connection: Connection, size: int, seed: int) -> list[Offer]:
     """At most `size` unrated photos, one of each burst, in the order to rate them; empty while nothing has a vector."""
-    rated = await connection.fetch(_RATED)
-    unrated = await connection.fetch(_OPEN, seed, selection.SAMPLE)
+    encoder_id = await connection.fetchval("SELECT id FROM encoders WHERE status = 'active'")
+    if encoder_id is None:
+        return []
+    rated = await rated_photographs.rated(connection, encoder_id)
+    unrated = await connection.fetch(_OPEN, encoder_id, seed, selection.SAMPLE)
     if not unrated:
         return []
     rows = [*rated, *unrated]

@@ -12,11 +12,12 @@ import numpy as np
 from contracts.claims import BurstsParams, TasteParams
 from contracts.exif import inflate_exif
 from contracts.settings import Settings
+from domain import shoots
 from domain.burst_intent import PATIENCE
 from domain.bursts import INTENT_TABLE
 from domain.shooting import Shooting, exposure_ev, shooting_of
 from domain.taste import ARCHIVE_SAMPLE, FEWEST_RATINGS
-from web import burst_preview, scoring, transit
+from web import burst_preview, rated_photographs, scoring, transit
 from web.database import Connection
 from web.derivatives import thumbnail_pattern
 
@@ -24,27 +25,6 @@ JUDGED_ALWAYS_BELOW = 100
 JUDGED_AFTER = 0.03
 """Share of the ratings that are new, after which a taste is judged again."""
 _FETCH = 5_000
-
-RATED_ROWS = """
-FROM decisions d
-JOIN photos p ON p.id = d.photo_id AND p.discarded_at IS NULL
-JOIN gallery g ON g.photo_id = d.photo_id
-JOIN embeddings e ON e.photo_id = d.photo_id
-WHERE d.rating IS NOT NULL
-"""
-_RATED = f"""
-SELECT d.photo_id, d.rating, e.vec, p.root_id, g.folder, p.captured_at::date AS day
-{RATED_ROWS} AND e.encoder_id = $1 ORDER BY d.photo_id
-"""
-
-# A hash of the id orders the archive at random and the same way every time.
-_ARCHIVE_SAMPLE = """
-WITH drawn AS (
-    SELECT photo_id FROM gallery WHERE status = 'ready' AND NOT discarded
-    ORDER BY hashint8extended(photo_id, 0) LIMIT $2
-)
-SELECT e.vec FROM drawn JOIN embeddings e ON e.photo_id = drawn.photo_id AND e.encoder_id = $1 ORDER BY e.photo_id
-"""
 
 # The camera's own clock only: a scan's or an edit's time would link frames that were not taken together. Of versions
 # only the one in front: a frame and its edit are no burst.
@@ -84,18 +64,18 @@ async def taste_matrices(connection: Connection, settings: Settings, job: Any) -
     """Everything rated so far. None below `FEWEST_RATINGS`: the model is retired, scores are taken back, and the relay
     closes the job."""
     encoder = await connection.fetchrow("SELECT id, name FROM encoders WHERE status = 'active'")
-    rows = await connection.fetch(_RATED, encoder["id"]) if encoder is not None else []
+    rows = await rated_photographs.rated(connection, encoder["id"]) if encoder is not None else []
     if len(rows) < FEWEST_RATINGS:
         await connection.execute("UPDATE taste_models SET retired = true WHERE NOT retired")
         await scoring.request_scoring(connection)
         return None
-    archive = await connection.fetch(_ARCHIVE_SAMPLE, encoder["id"], ARCHIVE_SAMPLE)
+    archive = await rated_photographs.archive_sample(connection, encoder["id"], ARCHIVE_SAMPLE)
     arrays = {
         "features": np.stack([row["vec"] for row in rows]).astype("<f2"),
         "labels": np.array([[row["rating"]] for row in rows], "<f4"),
-        "groups": np.array([_number(row["root_id"], row["folder"], row["day"]) for row in rows], "<i8"),
+        "groups": _shoots(rows).astype("<i8"),
         "photos": np.array([row["photo_id"] for row in rows], "<i8"),
-        "archive": np.stack([row["vec"] for row in archive or rows]).astype("<f2"),
+        "archive": np.stack(archive or [row["vec"] for row in rows]).astype("<f2"),
     }
     paths = {name: transit.matrix_path(settings, "taste", job["generation"], name) for name in arrays}
     for name, array in arrays.items():
@@ -109,6 +89,13 @@ async def taste_matrices(connection: Connection, settings: Settings, job: Any) -
         archive_path=str(paths["archive"]),
         judged=await _to_be_judged(connection, encoder["id"], len(rows)),
     )
+
+
+def _shoots(rows: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(n,): folder and day, joined by bursts, which go on past midnight."""
+    named = np.array([_number(row["root_id"], row["folder"], row["day"]) for row in rows], np.int64)
+    bursts = np.array([-1 if row["burst_group"] is None else row["burst_group"] for row in rows], np.int64)
+    return shoots.joined(named, bursts)
 
 
 async def _to_be_judged(connection: Connection, encoder_id: int, ratings: int) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
 from contracts import topology
 from contracts.events import Event
 from contracts.settings import Settings
-from domain.taste import FEWEST_RATINGS
-from web import bursts, counters, disk, events, imports, jobs, roots, scoring
+from domain.taste import ARCHIVE_SAMPLE, FEWEST_RATINGS
+from web import bursts, counters, disk, events, imports, jobs, rated_photographs, roots, scoring
 from web.database import Connection
-from web.relay import matrices
 from web.relay.broker import Publisher
 from web.relay.dispatch import queues_of
 from web.reports import ReportBoard
@@ -87,21 +88,31 @@ async def switch_encoder(connection: Connection) -> None:
     log.info("encoder_switched", encoder=row["name"])
 
 
-_LATE_VECTORS = f"""
-WITH trainable AS (SELECT count(*) AS n {matrices.RATED_ROWS} AND e.encoder_id = (
-    SELECT id FROM encoders WHERE status = 'active'))
-SELECT t.n >= {FEWEST_RATINGS} AND t.n <> coalesce((
-    SELECT length(m.photo_ids) / 8 {scoring.IN_FORCE}), 0)
-    AND NOT EXISTS (SELECT FROM jobs WHERE stage = 'taste' AND status IN ('due', 'queued', 'failed'))
-FROM trainable t
+_LEARNT = f"""
+SELECT e.id, length(m.photo_ids) / 8 AS ratings, m.archive_photos
+FROM encoders e LEFT JOIN (SELECT m.* {scoring.IN_FORCE}) m ON m.encoder_id = e.id
+WHERE e.status = 'active' AND NOT EXISTS (
+    SELECT FROM jobs WHERE stage = 'taste' AND status IN ('due', 'queued', 'failed'))
 """
 
 
 async def train_on_late_vectors(connection: Connection) -> None:
-    """Photos that came with stars are rated before they have a vector; taste learns them once they have."""
-    if await connection.fetchval(_LATE_VECTORS):
+    """Photos that came with stars are rated before they have a vector; taste learns them once they have. So it does
+    when twice as many photographs can stand for the archive as did."""
+    learnt = await connection.fetchrow(_LEARNT)
+    if learnt is None:
+        return
+    ratings = await rated_photographs.how_many(connection, learnt["id"])
+    if ratings >= FEWEST_RATINGS and (ratings != learnt["ratings"] or await _archive_has_grown(connection, learnt)):
         async with connection.transaction():
             await jobs.request_single(connection, "taste")
+
+
+async def _archive_has_grown(connection: Connection, learnt: Any) -> bool:
+    known: int | None = learnt["archive_photos"]
+    if known is None or known >= ARCHIVE_SAMPLE:
+        return False
+    return await rated_photographs.archive_size(connection, learnt["id"], ARCHIVE_SAMPLE) >= 2 * max(known, 1)
 
 
 async def forget_old(connection: Connection) -> None:

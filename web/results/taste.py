@@ -18,8 +18,8 @@ from web.results.applied import Applied, Matched
 
 _STORE = """
 INSERT INTO taste_models (encoder_id, dim, weights, bias, n_ratings, tentative, spread_factor, mean, centre, lens,
-    photo_ids, stars)
-SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM encoders WHERE name = $1 RETURNING version
+    photo_ids, stars, archive_photos)
+SELECT id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM encoders WHERE name = $1 RETURNING version
 """
 # One set of arrays explains the scores in force; those before explain nothing any more.
 _LEAN = """
@@ -43,12 +43,12 @@ WHERE m.version = $1
 async def apply(connection: Connection, settings: Settings, items: Sequence[Matched], applied: Applied) -> None:
     for item in items:
         payload: TastePayload = item.result.typed
-        photos, stars = await _trained_on(settings, item.result.generation)
+        photos, stars, archive_photos = await _trained_on(settings, item.result.generation)
         version = await connection.fetchval(
             _STORE,
             payload.encoder, payload.dim, payload.weights, payload.bias, payload.n_ratings, payload.tentative,
             payload.spread_factor, payload.mean, payload.centre, payload.lens,
-            photos.astype("<i8").tobytes(), stars.astype("<f4").tobytes(),
+            photos.astype("<i8").tobytes(), stars.astype("<f4").tobytes(), archive_photos,
         )  # fmt: skip
         await connection.execute(_LEAN, version)
         if payload.judgement is None:
@@ -60,14 +60,14 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
         applied.unlink_after += transit.files_of(settings, "taste", item.result.generation)
 
 
-async def _trained_on(settings: Settings, generation: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Photo ids and stars (n,) of the claim's matrices."""
+async def _trained_on(settings: Settings, generation: int) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Photo ids and stars (n,) of the claim's matrices, and how many photographs stood for the archive."""
 
     def read(name: str) -> NDArray[Any]:
         return transit.load(transit.matrix_path(settings, "taste", generation, name))
 
-    photos, labels = await asyncio.to_thread(lambda: (read("photos"), read("labels")))
-    return photos, labels[:, 0]
+    photos, labels, archive = await asyncio.to_thread(lambda: (read("photos"), read("labels"), read("archive")))
+    return photos, labels[:, 0], len(archive)
 
 
 async def _judge(

@@ -301,6 +301,60 @@ async def test_stars_that_came_before_the_vectors_are_learnt_once(archive: Archi
     assert (await archive.job("taste", 0))["status"] == "due"
 
 
+async def test_stars_of_a_stack_of_versions_are_one_rating(archive: Archive, client: httpx.AsyncClient) -> None:
+    """A scan and its two edits were rated with one press."""
+    features = vectors(24)
+    photos = await embedded_photos(archive, features)
+    await archive.connection.executemany(
+        "INSERT INTO version_members (photo_id, group_id, place, reason) VALUES ($1, 1, $2, 0)",
+        [(photo, place) for place, photo in enumerate(photos[:3])],
+    )
+    await archive.connection.execute("SELECT refresh_gallery($1)", photos[:3])
+    await rate_all(client, photos[3:12], liking(features)[3:12])
+    await rate(client, photos[1], 5)
+
+    params = await claim(archive)
+
+    assert np.load(params.photo_ids_path).tolist() == [photos[0], *photos[3:12]]
+
+
+async def test_a_burst_on_both_sides_of_midnight_is_one_shoot(archive: Archive, client: httpx.AsyncClient) -> None:
+    photos = await embedded_photos(archive, vectors(9))
+    await rate_all(client, photos, liking(vectors(9)))
+    await archive.connection.execute("UPDATE gallery SET burst_group = 7 WHERE photo_id = ANY ($1)", photos[2:4])
+
+    groups = np.load((await claim(archive)).groups_path)
+
+    assert len(set(groups[:6].tolist())) == 1
+    assert len(set(groups.tolist())) == 2
+
+
+async def test_early_in_an_import_those_with_vectors_stand_for_the_archive(
+    archive: Archive, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A draw over all photographs would hold next to none that can be compared."""
+    monkeypatch.setattr("domain.selection.SAMPLE", 12)
+    monkeypatch.setattr("web.relay.matrices.ARCHIVE_SAMPLE", 12)
+    monkeypatch.setattr("web.relay.sweep.ARCHIVE_SAMPLE", 12)
+    photos = await embedded_photos(archive, vectors(240))
+    held = await archive.connection.fetch(
+        "DELETE FROM embeddings WHERE NOT photo_id = ANY ($1) RETURNING *", photos[200:210]
+    )
+    await rate_all(client, photos[200:], liking(vectors(6)))
+    offer = (await client.get("/api/taste/next?size=12&seed=1")).json()
+    assert sorted(offer["ids"]) == photos[206:210]
+
+    params = await learn(archive)
+    assert len(np.load(params.archive_path)) == 10
+    await train_on_late_vectors(archive.connection)
+    assert (await archive.job("taste", 0))["status"] == "done"
+
+    monkeypatch.setattr("web.relay.sweep.ARCHIVE_SAMPLE", 40)
+    await archive.connection.copy_records_to_table("embeddings", records=held)
+    await train_on_late_vectors(archive.connection)
+    assert (await archive.job("taste", 0))["status"] == "due"
+
+
 async def test_among_many_ratings_a_judgement_waits_for_some_that_are_new(
     archive: Archive, client: httpx.AsyncClient
 ) -> None:
