@@ -16,8 +16,8 @@ from web.results import writer
 _apply_batch = writer.apply_batch
 
 
-async def _apply(connection: Any, settings: Settings, answers: Sequence[Result | Failure]) -> Any:
-    applied = await _apply_batch(connection, settings, answers)
+async def _apply(connection: Any, settings: Settings, answers: Sequence[Result | Failure], affinity: Any) -> Any:
+    applied = await _apply_batch(connection, settings, answers, affinity)
     if any(answer.stage == "convert" for answer in answers):
         print("committed_and_dying", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -111,7 +111,8 @@ async def test_scoring_a_chunk_reads_the_chunk(large: Connection) -> None:
     weights = np.array([1, 0, 0, 0], "<f4").astype(np.float16)
 
     preference = await large.fetch("EXPLAIN " + scoring.PREFERENCE_OF_RANGE, encoder, 2.0, weights, 1000, 1200)
-    vibe = await large.fetch("EXPLAIN " + scoring.VIBE_OF_RANGE, 1000, 1200)
+    known = (["sea"], [9.0], [2], [1000], [4.0])
+    vibe = await large.fetch("EXPLAIN " + scoring.VIBE_OF_RANGE, *known, 1000, 1200)
 
     for plan in (preference, vibe):
         assert "Seq Scan on gallery" not in "\n".join(row[0] for row in plan)

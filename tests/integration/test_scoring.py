@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from contracts.settings import Settings
+from domain.taste import tag_affinity, vibe
 from web import scoring
 from web.database import Connection, connect, connected
 
@@ -209,3 +210,105 @@ async def test_one_connection_scores_where_postgres_gives_no_second(
 
     rows = await database.fetch("SELECT preference FROM gallery")
     assert [row["preference"] for row in rows] == [75] * 7
+
+
+async def tag(database: Connection, tags: dict[int, list[str]]) -> None:
+    """Gives photographs their tags."""
+    pairs = [(name, photo) for photo, names in tags.items() for name in names]
+    await database.executemany("INSERT INTO photo_tags (tag, photo_id) VALUES ($1, $2)", pairs)
+
+
+async def vibes(database: Connection) -> dict[int, int | None]:
+    return {row["photo_id"]: row["vibe"] for row in await database.fetch("SELECT photo_id, vibe FROM gallery")}
+
+
+@pytest.fixture
+def sums(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """One entry for every time that the stars of tags were summed."""
+    summed: list[object] = []
+    affinity_of = scoring.affinity
+
+    async def noted(connection: Connection, photo_ids: list[int] | None = None) -> scoring.Affinity:
+        summed.append(photo_ids)
+        return await affinity_of(connection, photo_ids)
+
+    monkeypatch.setattr(scoring, "affinity", noted)
+    return summed
+
+
+async def test_a_vibe_follows_the_stars_of_the_tags_without_the_photos_own(
+    database: Connection, sums: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK", 2)
+    sea, dog, both, cat, bare = photos = await photographs(database, 5)
+    tags = {sea: ["sea"], dog: ["dog", "grain"], both: ["dog", "sea"], cat: ["cat"], bare: []}
+    await tag(database, tags)
+    stars = {sea: 2, dog: 5, both: 4}
+    for photo, given in stars.items():
+        await rate(database, photo, given)
+    known = tag_affinity((given, tags[photo]) for photo, given in stars.items())
+    expected = {photo: vibe(tags[photo], known, stars.get(photo)) for photo in photos}
+
+    await scoring.score_archive(database)
+    assert await vibes(database) == expected
+    assert sums == [None]
+
+    await database.execute("UPDATE gallery SET vibe = NULL")
+    await scoring.score_photos(database, photos)
+    assert await vibes(database) == expected
+
+
+async def test_the_writer_sums_the_stars_of_tags_again_when_the_archive_is_to_be_scored(
+    database: Connection, sums: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_KEPT", 1e9)
+    rated, fresh = await photographs(database, 2)
+    await tag(database, {rated: ["sea"], fresh: ["sea"]})
+    await rate(database, rated, 4)
+    kept = scoring.KeptAffinity()
+
+    await scoring.score_photos(database, [fresh], await kept.get(database))
+    await rate(database, rated, 2)
+    await scoring.score_photos(database, [fresh], await kept.get(database))
+    assert (await vibes(database))[fresh] == 75
+    await scoring.request_scoring(database)
+    await scoring.score_photos(database, [fresh], await kept.get(database))
+
+    assert (await vibes(database))[fresh] == 25
+    assert len(sums) == 2
+
+
+async def test_the_writer_sums_the_stars_of_tags_again_after_a_while(
+    database: Connection, sums: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_KEPT", 0)
+    kept = scoring.KeptAffinity()
+    await kept.get(database)
+    await kept.get(database)
+
+    assert len(sums) == 2
+
+
+async def test_a_rating_that_was_not_summed_is_not_taken_off(database: Connection) -> None:
+    rated, fresh = await photographs(database, 2)
+    await tag(database, {rated: ["sea"], fresh: ["sea"]})
+    await rate(database, rated, 2)
+    summed = await scoring.affinity(database)
+    await rate(database, fresh, 5)
+
+    await scoring.score_photos(database, [rated, fresh], summed)
+
+    assert await vibes(database) == {rated: None, fresh: 25}
+
+
+async def test_a_tag_that_came_after_the_sums_leaves_a_vibe_within_bounds(database: Connection) -> None:
+    rated, *others = await photographs(database, 3)
+    await tag(database, {rated: ["dog"]} | {other: ["sea"] for other in others})
+    for photo, stars in zip([rated, *others], (5, 1, 1), strict=True):
+        await rate(database, photo, stars)
+    summed = await scoring.affinity(database)
+    await tag(database, {rated: ["sea"]})
+
+    await scoring.score_photos(database, [rated], summed)
+
+    assert (await vibes(database))[rated] == 0

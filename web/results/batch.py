@@ -14,7 +14,7 @@ from contracts.base import Stage
 from contracts.events import Event
 from contracts.results import Failure, Result
 from contracts.settings import Settings
-from web import events, jobs, stages
+from web import events, jobs, scoring, stages
 from web.database import Connection
 from web.results import bursts, convert, curate, embed, failures, render, scan, taste
 from web.results.applied import Applied, Matched
@@ -45,8 +45,16 @@ RETURNING j.stage, j.subject_id, j.urgent, j.status, j.params
 """
 
 
-async def apply_batch(connection: Connection, settings: Settings, answers: Sequence[Result | Failure]) -> Applied:
-    """Applies `answers` in one transaction; returns what is to be done after its commit."""
+async def apply_batch(
+    connection: Connection,
+    settings: Settings,
+    answers: Sequence[Result | Failure],
+    affinity: scoring.KeptAffinity | None = None,
+) -> Applied:
+    """Applies `answers` in one transaction; returns what is to be done after its commit.
+
+    `affinity`: of tags, kept from batch to batch; summed for this batch alone where there is none.
+    """
     applied = Applied()
     async with connection.transaction():
         results = [answer for answer in answers if isinstance(answer, Result)]
@@ -55,7 +63,7 @@ async def apply_batch(connection: Connection, settings: Settings, answers: Seque
             await _APPLY[stage](connection, settings, items, applied)
         await failures.apply(connection, settings, [a for a in answers if isinstance(a, Failure)], applied)
         applied.taken |= {item.result.claim_id for item in matched}
-        await _finish(connection, applied, {item.result.stage for item in matched})
+        await _finish(connection, applied, {item.result.stage for item in matched}, affinity)
     dropped = len(results) - len(matched)
     applied.dropped = dropped
     return applied
@@ -97,11 +105,15 @@ def _by_stage(matched: Sequence[Matched]) -> dict[Stage, list[Matched]]:
     return dict(grouped)
 
 
-async def _finish(connection: Connection, applied: Applied, succeeded: set[Stage]) -> None:
-    """The read model, the breakers that a success closes, and last the events."""
+async def _finish(
+    connection: Connection, applied: Applied, succeeded: set[Stage], affinity: scoring.KeptAffinity | None
+) -> None:
+    """The read model, scores where a vector or tags are new, breakers that a success closes, and last the events."""
     if applied.changed:
         await connection.execute("SELECT refresh_gallery($1)", sorted(applied.changed))
-    await embed.score(connection, applied.to_score)
+    if applied.to_score:
+        summed = await affinity.get(connection) if affinity is not None else None
+        await scoring.score_photos(connection, sorted(applied.to_score), summed)
     closed = await stages.close_breakers(connection, {str(stage) for stage in succeeded} - applied.paused)
     names = sorted(applied.paused | set(closed))
     if names:

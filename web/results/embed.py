@@ -1,15 +1,15 @@
-"""Vectors: stored, and scored at once with the taste model in force."""
+"""Vectors: stored; the batch scores them at once with the taste model in force."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from pgvector import HalfVector
 
 from contracts.results import EmbedPayload
 from contracts.settings import Settings
-from web import bursts, encoders, jobs, scoring
+from web import bursts, encoders, jobs
 from web.database import Connection
 from web.results.applied import Applied, Matched
 
@@ -40,9 +40,3 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
     applied.touch("embed", photos)
     applied.to_score |= photos
     await bursts.note_new_vectors(connection)
-
-
-async def score(connection: Connection, photo_ids: Collection[int]) -> None:
-    """Preference and vibe of photos whose vector or tags are new."""
-    if photo_ids:
-        await scoring.score_photos(connection, sorted(photo_ids))

@@ -31,6 +31,7 @@ from web.derivatives import remove_derivative
 from web.relay.broker import declare
 from web.results.applied import Applied
 from web.results.batch import apply_batch
+from web.scoring import KeptAffinity
 from web.waiting import happens_within
 
 log = structlog.get_logger()
@@ -65,6 +66,7 @@ class Writer:
         self._settings = settings
         self._stop = stop
         self._database: Connection | None = None
+        self._affinity = KeptAffinity()
 
     async def run(self) -> None:
         delay = 0.5
@@ -159,7 +161,7 @@ class Writer:
             try:
                 if self._database is None or self._database.is_closed():
                     self._database = await connect(self._settings.database_url.get_secret_value())
-                return await apply_batch(self._database, self._settings, answers)
+                return await apply_batch(self._database, self._settings, answers, self._affinity)
             except _TRY_AGAIN:
                 continue
             except _DATABASE_AWAY as error:
