@@ -205,6 +205,36 @@ async def test_the_best_of_every_burst_is_shown_first_and_is_one_undo(found: Sit
     assert _totals(found)["kept"] == 0
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_frame_that_the_person_likes_is_shown_and_not_rejected(found: Site, page: Page, width: int) -> None:
+    """Best and second frame of the longer burst have five stars, and the second is picked: the others are rejected."""
+    groups = found.api("GET", "/api/bursts?state=open").json()["items"]
+    frames = next(group["photos"] for group in groups if len(group["photos"]) == BURST)
+    for frame in frames[:2]:
+        decision = {"rating": 5, "manual_match": True}
+        found.api("PUT", f"/api/photos/{frame['id']}/decision", json=decision).raise_for_status()
+    await page.set_viewport_size({"width": width, "height": 844})
+    await opened(found, page)
+    reject = burst_of(page, BURST).get_by_role("button", name="Reject the rest")
+    await expect(reject).to_have_text(f"Reject the rest ({BURST - 2})")
+    await expect(reject).to_have_attribute("title", "1 frame that you like stays.")
+
+    await page.get_by_role("button", name="Keep the best of every burst").click()
+    dialog = page.locator("dialog")
+    await expect(dialog).to_contain_text("1 of the other frames is picked or has four or five stars")
+    await expect(dialog.locator(".liked figcaption")).to_have_text("Chef’s Pick★★★★★")
+    await expect(dialog.locator(".liked").get_by_role("img", name="5 stars")).to_be_visible()
+    wider: float = await page.evaluate("document.querySelector('dialog .plan').scrollWidth > innerWidth")
+    assert not wider
+    assert await _violations(page) == ""
+    await dialog.get_by_role("button", name=f"Reject {BURST} frames").click()
+
+    await expect(page.locator("#toasts")).to_contain_text(f"{BURST} frames rejected, 1 frame that you like stays.")
+    rejected = found.api("GET", "/api/photos?filter=rejected").json()["items"]
+    assert frames[1]["id"] not in [item["id"] for item in rejected]
+    assert len(rejected) == BURST
+
+
 async def test_the_parameters_of_a_search_are_previewed(found: Site, page: Page) -> None:
     await opened(found, page)
     await page.get_by_role("button", name="Look for bursts").click()

@@ -209,6 +209,8 @@ interface BurstTotals extends Record<BurstState, number> {
   frames: number;
   ties: number;
   rest: number;
+  /** Of the rest. */
+  liked: number;
 }
 
 /** What a search found, or would find. */
@@ -229,11 +231,20 @@ interface Caption {
   thumb_url: string | null;
 }
 
+/** A frame of a plan. `liked`: picked or with four or five stars, and not rejected with the rest. */
+interface PlannedFrame extends Caption {
+  user_rating: number | null;
+  manual_match: boolean;
+  liked: boolean;
+}
+
 interface BurstPlan {
-  items: { id: number; best: Caption; rest: Caption[] }[];
+  items: { id: number; best: PlannedFrame; rest: PlannedFrame[] }[];
   next_after: number | null;
   groups: number;
   rest: number;
+  /** Of the rest. */
+  liked: number;
   ties: number;
   intended: number;
 }

@@ -20,6 +20,7 @@ const KEYS = [
 const PAGE = 30;
 const MOST = 200;
 const COMPARED = 4;
+const LIKED = 4;
 /** @type {[BurstState, string, string][]} */
 const STATES = [
   ["open", "To decide", "Nothing is left to decide. Bursts are looked for after each import; frames need a capture time from the camera."],
@@ -35,11 +36,18 @@ const shown = new Map();
 /** @type {number | null} */
 let after = null;
 /** @type {BurstTotals} */
-let totals = { groups: 0, frames: 0, open: 0, kept: 0, whole: 0, intended: 0, ties: 0, rest: 0 };
+let totals = { groups: 0, frames: 0, open: 0, kept: 0, whole: 0, intended: 0, ties: 0, rest: 0, liked: 0 };
 const state = /** @type {BurstState} */ (STATES.find(([name]) => name === new URLSearchParams(location.search).get("state"))?.[0] ?? "open");
 
 /** The frame that the buttons mean: the one that was pointed at, else the best. @param {Shown} one */
 const meant = (one) => one.chosen ?? one.group.keeper_id;
+
+/** Frames that rejecting the rest would reject, and how many it leaves because they are picked or have four or five stars. @param {BurstGroup} group @param {number | null} frame */
+function fate({ photos }, frame) {
+  const others = photos.map((item) => photo(item.id) ?? item).filter((item) => item.id !== frame && !item.rejected);
+  const liked = others.filter((item) => item.manual_match || (item.user_rating ?? 0) >= LIKED).length;
+  return { off: others.length - liked, liked };
+}
 
 /** @param {BurstGroup} group @returns {Shown} */
 function hang(group) {
@@ -107,11 +115,11 @@ function deeds(one) {
   const others = group.photos.length - 1;
   const ids = [...new Set([frame ?? group.photos[0]?.id, ...group.photos.map((item) => item.id)])].slice(0, COMPARED);
   const changed = group.state !== "kept" || frame !== group.keeper_id;
-  const off = group.photos.filter((item) => item.id !== frame && !photo(item.id)?.rejected).length;
+  const { off, liked } = fate(group, frame);
   return [
     group.state === "kept" ? button(one.unfolded ? "Fold together" : `Show the ${counted(others, "frame")} behind it`, () => unfold(one), { "aria-expanded": String(one.unfolded) }) : null,
     button(one.chosen && one.chosen !== group.keeper_id ? "Keep this frame" : "Keep the best", () => void keep(one, false), { class: group.state === "open" ? "primary" : null, disabled: !frame || !changed }),
-    button(`Reject the rest${frame && off ? ` (${off})` : ""}`, () => void keep(one, true), { disabled: !frame || !off }),
+    button(`Reject the rest${frame && off ? ` (${off})` : ""}`, () => void keep(one, true), { disabled: !frame || !off, title: frame && liked ? `${left(liked)}.` : null }),
     group.state === "open" || group.state === "kept" ? button("Keep all", () => void keepWhole(one)) : null,
     el("a", { class: "button", href: `/review?mode=browse&filter=all&photo=${ids[0]}&compare=${ids.join(",")}`, text: "Compare" }),
   ].filter((deed) => deed !== null);
@@ -181,12 +189,15 @@ function summarise() {
     ? `${counted(totals.open, "burst")} to decide${totals.ties ? `, ${counted(totals.ties, "tie")} among them, by eye` : ""}. Deciding hides frames behind the best one; nothing leaves the gallery unless you reject it.` : "";
 }
 
-/** Does it, says it, and can take it back. @param {string} path @param {object} body @param {(changed: number) => string} said */
+/** @param {number} liked of the frames that stand behind the best one */
+const left = (liked) => `${counted(liked, "frame")} that you like ${liked === 1 ? "stays" : "stay"}`;
+
+/** Does it, says it, and can take it back. @param {string} path @param {object} body @param {(liked: number) => string} said `liked`: not rejected with the rest */
 async function decide(path, body, said) {
   try {
-    const { action_id: action, changed } = await post(`/api/bursts/${path}`, { ...body, session });
+    const { action_id: action, changed, liked } = await post(`/api/bursts/${path}`, { ...body, session });
     if (changed.length) acted(action);
-    toast(said(changed.length), changed.length ? { undo: () => void undo(action) } : {});
+    toast(said(liked), changed.length ? { undo: () => void undo(action) } : {});
     await load();
   } catch (error) {
     complain(error);
@@ -197,10 +208,10 @@ async function decide(path, body, said) {
 async function keep(one, rejectRest) {
   const frame = meant(one);
   if (!frame) return void toast("Choose a frame first: click it, or move to it with the arrow keys.", { error: true });
-  const others = counted(one.group.photos.length - 1, "frame");
+  const others = one.group.photos.length - 1;
   const name = photo(frame)?.filename ?? "This frame";
   await decide(`${one.group.id}/keep-best`, { keeper_id: frame, reject_rest: rejectRest },
-    () => (rejectRest ? `${name} is kept, ${others} rejected. Your originals stay.` : `${name} is in front, ${others} behind it.`));
+    (liked) => (rejectRest ? `${name} is kept, ${rejected(others, liked)}` : `${name} is in front, ${counted(others, "frame")} behind it.`));
 }
 
 /** @param {Shown} one */
@@ -211,9 +222,12 @@ async function keepAll() {
   const answer = await askToKeepAll();
   if (!answer) return;
   const { rest, ...wish } = answer;
-  const done = wish.reject_rest ? "rejected. Your originals stay" : "behind the best ones";
-  await decide("keep-best", wish, () => `${counted(wish.expected, "burst")} decided, ${counted(rest, "frame")} ${done}.`);
+  await decide("keep-best", wish, (liked) =>
+    `${counted(wish.expected, "burst")} decided, ${wish.reject_rest ? rejected(rest, liked) : `${counted(rest, "frame")} behind the best ones.`}`);
 }
+
+/** @param {number} rest @param {number} liked of the rest, and not rejected */
+const rejected = (rest, liked) => `${counted(rest - liked, "frame")} rejected${liked ? `, ${left(liked)}` : ""}. Your originals stay.`;
 
 async function detect() {
   const chosen = await askForBursts(totals);

@@ -72,7 +72,7 @@ function compared(found, now) {
 
 /**
  * Shows every burst that would be decided, with the server's counts; null when it was cancelled.
- * @returns {Promise<{ reject_rest: boolean, expected: number, rest: number } | null>}
+ * @returns {Promise<{ reject_rest: boolean, expected: number, rest: number } | null>} `rest`: frames behind the best ones
  */
 export async function askToKeepAll() {
   /** @type {BurstPlan} */
@@ -83,7 +83,7 @@ export async function askToKeepAll() {
     complain(error);
     return null;
   }
-  const { groups, rest, ties, intended } = plan;
+  const { groups, rest, liked, ties, intended } = plan;
   const left = [ties ? counted(ties, "tie") : "", intended ? counted(intended, "bracket, stack or panorama", "brackets, stacks and panoramas") : ""].filter(Boolean);
   return openDialog("Keep the best of every burst", (close) => {
     const list = el("ol", { class: "plan", tabindex: "0", "aria-label": "What would be decided" }, ...plan.items.map(planned));
@@ -100,23 +100,29 @@ export async function askToKeepAll() {
     }
     return [
       el("p", { text: `In ${counted(groups, "burst")} the best frame comes to the front and ${counted(rest, "other frame")} ${rest === 1 ? "stays" : "stay"} behind it. ${left.length ? `${left.join(" and ")} ${ties + intended === 1 ? "is" : "are"} left alone. ` : ""}One undo takes all of it back, and your originals stay.` }),
+      liked ? el("p", { text: `${count(liked)} of the other frames ${liked === 1 ? "is" : "are"} picked or ${liked === 1 ? "has" : "have"} four or five stars: rejecting leaves ${liked === 1 ? "it as it is" : "them as they are"}.` }) : null,
       list, el("p", {}, more),
       el("p", { class: "choices" },
         button(`Stack ${counted(groups, "burst")}`, () => close({ reject_rest: false, expected: groups, rest }), { class: "primary" }),
-        button(`Reject ${counted(rest, "frame")}`, () => close({ reject_rest: true, expected: groups, rest }), { disabled: !rest }),
+        button(`Reject ${counted(rest - liked, "frame")}`, () => close({ reject_rest: true, expected: groups, rest }), { disabled: rest === liked }),
         button("Cancel", () => close(null), { autofocus: true })),
-    ];
+    ].filter((node) => node !== null);
   }, { wide: true });
 }
 
 /** @param {BurstPlan["items"][number]} group */
 function planned({ best, rest }) {
+  const liked = rest.filter((one) => one.liked).length;
   return el("li", {},
-    picture(best, "best"), ...rest.map((one) => picture(one, "")),
-    el("span", { class: "words", text: `${best.filename}, before ${counted(rest.length, "frame")}` }));
+    frame(best, true), ...rest.map((one) => frame(one, false)),
+    el("span", { class: "words", text: `${best.filename}, before ${counted(rest.length, "frame")}${liked ? `, ${count(liked)} of them liked` : ""}` }));
 }
 
-/** @param {Caption} one @param {string} name */
-function picture({ filename, thumb_url: url }, name) {
-  return url ? el("img", { src: url, alt: name ? `Kept: ${filename}` : filename, class: name || null, loading: "lazy", height: 64 }) : el("span", { class: "quiet", text: filename });
+/** A picture, and under it what the person said of it. @param {PlannedFrame} one @param {boolean} best */
+function frame({ filename, thumb_url: url, user_rating: stars, manual_match: picked, liked }, best) {
+  return el("figure", { class: best ? "best" : liked ? "liked" : null },
+    url ? el("img", { src: url, alt: best ? `Kept: ${filename}` : filename, loading: "lazy", height: 64 }) : el("span", { class: "quiet", text: filename }),
+    stars || picked ? el("figcaption", {},
+      picked ? el("span", { text: "Chef’s Pick" }) : null,
+      stars ? el("span", { role: "img", "aria-label": counted(stars, "star"), text: "★".repeat(stars) }) : null) : null);
 }
