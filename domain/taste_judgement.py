@@ -37,7 +37,7 @@ class Judgement:
     on_rated_shoots: float | None
     """Single photographs were left out, so that look-alikes stay on the other side."""
     chance: float | None
-    """How often shuffled stars do as well (a permutation test); better than chance at most `CHANCE`."""
+    """How often stars dealt out by chance do as well (a permutation test); better than chance at most `CHANCE`."""
     left_out: Float
     """(n,) stars of each photograph by the model without its shoot."""
     curve: tuple[tuple[int, float], ...]
@@ -102,10 +102,20 @@ def leave_out_alike(
         along = (view - p.centre) @ p.directions
         through = along / np.sqrt((along**2).sum(axis=0) + p.noise[0])
         residuals = about - through @ (through.T @ about)
+        through = np.column_stack([through, np.full(len(stars), len(stars) ** -0.5)])  # the mean is learnt too
         for fold in folds:
-            hat = through[fold] @ through[fold].T + 1 / len(stars)  # with the mean, which is learnt too
-            predicted[fold] += share * (stars[fold] - np.linalg.solve(np.eye(len(fold)) - hat, residuals[fold]))
+            predicted[fold] += share * (stars[fold] - _without_itself(through[fold], residuals[fold]))
     return predicted
+
+
+def _without_itself(through: Float, residuals: Float) -> Float:
+    """`(I - H)^-1 residuals` (n,) for the hat matrix `H = through @ through.T`, through (n, q), by whichever side is
+    shorter."""
+    n, q = through.shape
+    if n <= q:
+        return np.asarray(np.linalg.solve(np.eye(n) - through @ through.T, residuals), np.float64)
+    told = np.linalg.solve(np.eye(q) - through.T @ through, through.T @ residuals)
+    return np.asarray(residuals + through @ told, np.float64)
 
 
 def judge(views: Sequence[Float], stars: Float, shoots: Int, seed: int) -> Judgement:
@@ -115,7 +125,7 @@ def judge(views: Sequence[Float], stars: Float, shoots: Int, seed: int) -> Judge
     several = len(np.unique(shoots)) > 1
     strict = shoot_folds.folds(shoots, seed) if several else apart
     rng = np.random.default_rng(seed)
-    columns = np.column_stack([stars, *(rng.permutation(stars) for _ in range(SHUFFLES))])
+    columns = np.column_stack([stars, shuffled(stars, shoots if several else np.arange(n), SHUFFLES, rng)])
     tried = leave_out(views, columns, strict)
     loose = leave_out(views, stars[:, None], apart)
     found = rank_correlation(tried.relative[:, 0], stars)
@@ -126,6 +136,32 @@ def judge(views: Sequence[Float], stars: Float, shoots: Int, seed: int) -> Judge
         left_out=tried.predicted[:, 0],
         curve=_curve(views, stars, strict, found) if several else (),
     )
+
+
+def shuffled(stars: Float, shoots: Int, many: int, rng: np.random.Generator) -> Float:
+    """(n, many) ways in which chance might have dealt the stars (n,) out: each shoot gets the mean of another, and
+    within a shoot photographs trade how far they are from it.
+
+    People like shoots more than single photographs of them. Stars that trade places one by one would lose that, and
+    any order that goes by shoot would look like taste. Means are traded on the scale of what they scatter by, which
+    follows from the variances between and within shoots (one-way random effects by analysis of variance, Searle,
+    Casella and McCulloch 1992): that of a single photograph scatters more than that of many.
+    """
+    names, number, sizes = np.unique(shoots, return_inverse=True, return_counts=True)
+    n, m, mean = len(stars), len(names), float(stars.mean())
+    means = np.bincount(number, stars) / sizes
+    apart = stars - means[number]
+    within = float((apart**2).sum()) / max(n - m, 1)
+    between = float((sizes * (means - mean) ** 2).sum()) / max(m - 1, 1)
+    shared = (n - float((sizes**2).sum()) / n) / max(m - 1, 1)
+    scatter = np.sqrt(max(between - within, 0.0) / max(shared, 1e-9) + within / sizes)
+    standing = np.divide(means - mean, scatter, out=np.zeros(m), where=scatter > 0)
+    by_shoot = np.argsort(number, kind="stable")
+    found = np.empty((n, many))
+    for k in range(many):
+        found[by_shoot, k] = apart[np.lexsort((rng.random(n), number))]
+        found[:, k] += mean + (rng.permutation(standing) * scatter)[number]
+    return found
 
 
 def _chance(tried: LeftOut, columns: Float) -> float:

@@ -41,7 +41,7 @@ async def report(connection: Connection, taste: dict[str, Any]) -> dict[str, Any
         "tried_at": tried_at(left_out),
         "liked_share": sum(row["rating"] >= _LIKED for row in left_out) / len(left_out) if left_out else None,
         "witness": await guesses.witness(connection),
-        "ratings_to_go": ratings_to_go(taste["ratings"], model),
+        "ratings_to_go": ratings_to_go(model["n_ratings"] if model else taste["ratings"], model),
         "disagreements": await _disagreements(connection, left_out),
     }
 
@@ -61,7 +61,10 @@ def _at_or_above(scores: NDArray[np.int16]) -> NDArray[np.int64]:
 
 
 def ratings_to_go(ratings: int, model: dict[str, Any] | None) -> int | None:
-    """How many more until the scores are meant in earnest; 0: they are. None: it cannot be said yet."""
+    """How many more until the scores are meant in earnest; 0: they are. None: it cannot be said yet.
+
+    `ratings`: those that the model was learnt from, once there is one; of photographs without a vector it knows none.
+    """
     few = max(0, TENTATIVE_BELOW - ratings)
     if few or model is None:
         return few or None

@@ -40,15 +40,17 @@ def test_where_all_others_are_equal_nothing_is_learnt_from_the_rounding_of_sums(
     np.testing.assert_allclose(found.predict(vectors), stars[30:].mean(), atol=1e-9)
 
 
-def test_with_the_noise_kept_the_residuals_tell_exactly_what_each_fold_would_be_given() -> None:
-    vectors, stars = _liked(60, 0)
+@pytest.mark.parametrize(("ratings", "parts"), [(60, 6), (200, 2)])
+def test_with_the_noise_kept_the_residuals_tell_exactly_what_each_fold_would_be_given(ratings: int, parts: int) -> None:
+    """Of a fold that is larger than there are directions, too."""
+    vectors, stars = _liked(ratings, 0)
     learnt = posterior(vectors, stars[:, None])
-    folds = np.array_split(np.random.default_rng(1).permutation(60), 6)
+    folds = np.array_split(np.random.default_rng(1).permutation(ratings), parts)
 
     found = leave_out_alike([vectors], [learnt], np.ones(1), stars, folds)
 
     for fold in folds:
-        others = np.setdiff1d(np.arange(60), fold)
+        others = np.setdiff1d(np.arange(ratings), fold)
         centre, mean = vectors[others].mean(axis=0), stars[others].mean()
         rest = vectors[others] - centre
         ridge = rest.T @ rest + learnt.noise[0] * np.eye(DIRECTIONS)
