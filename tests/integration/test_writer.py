@@ -319,7 +319,8 @@ async def test_five_identical_refusals_in_a_row_pause_the_stage(archive: Archive
 
 def _lay_out(archive: Archive, generation: int) -> None:
     """What a taste model was trained on, as the relay leaves it on the shared disk."""
-    for name, array in (("photos", np.empty(0, "<i8")), ("labels", np.empty((0, 1), "<f4"))):
+    arrays = {"photos": np.empty(0, "<i8"), "labels": np.empty((0, 1), "<f4"), "archive": np.empty((0, 16), "<f2")}
+    for name, array in arrays.items():
         transit.save(transit.matrix_path(archive.settings, "taste", generation, name), array)
 
 

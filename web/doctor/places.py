@@ -24,7 +24,7 @@ def versions() -> Finding:
     try:
         ours = version("fineshyt")
     except PackageNotFoundError:
-        ours = "not installed as a package"
+        ours = "from its sources"
     old = sys.version_info < PYTHON
     said = f"fineshyt {ours}, Python {platform.python_version()}, {platform.platform(terse=True)}"
     needed = f"Python {'.'.join(map(str, PYTHON))} or newer is needed: install it, and run scripts/setup again."
