@@ -12,7 +12,7 @@ from typing import Any
 
 from web import bursts
 from web.database import Connection
-from web.decisions import Outcome, apply_values
+from web.decisions import Outcome, apply_values, changed_before
 from web.errors import RequestError
 
 KEPT_WHOLE = 0
@@ -91,6 +91,9 @@ async def keep_best_everywhere(
 
     `expected`: how many groups the person saw; refused (409) when it is another number now.
     """
+    before = None if action_id is None else await changed_before(connection, action_id)
+    if action_id is not None and before is not None:  # of what was expected then nothing is left to decide
+        return Outcome(action_id, before, repeated=True), 0, (await bursts.totals(connection))["ties"]
     rows = await bursts.to_keep(connection)
     if expected is not None and expected != len(rows):
         raise RequestError(409, f"There are {len(rows):,} bursts to decide now, not {expected:,}. Look at them again.")

@@ -101,7 +101,7 @@ async def apply_decisions(
 async def _apply(
     connection: Connection, photo_ids: Sequence[int], change: Change, action_id: uuid.UUID, session: str | None
 ) -> Outcome:
-    before = await _earlier(connection, action_id)
+    before = await changed_before(connection, action_id)
     if before is not None:
         return Outcome(action_id, before, repeated=True)
     project = await _project(connection, change.project) if change.says("project") else None
@@ -135,7 +135,7 @@ async def apply_values(
     action = action_id or uuid.uuid4()
 
     async def work() -> Outcome:
-        before = await _earlier(connection, action)
+        before = await changed_before(connection, action)
         if before is not None:
             return Outcome(action, before, repeated=True)
         rows = await lock_decisions(connection, values)
@@ -149,7 +149,7 @@ async def apply_values(
     return await in_one_transaction(connection, work)
 
 
-async def _earlier(connection: Connection, action_id: uuid.UUID) -> list[int] | None:
+async def changed_before(connection: Connection, action_id: uuid.UUID) -> list[int] | None:
     """The photos that this action changed, if it was applied before."""
     await wait_in_line(connection, action_id)
     rows = await connection.fetch("SELECT DISTINCT photo_id FROM decision_events WHERE action_id = $1", action_id)

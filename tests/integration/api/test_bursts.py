@@ -120,6 +120,18 @@ async def test_the_same_request_twice_is_one_action(bursts: Bursts) -> None:
     assert await bursts.states() == ["open"]
 
 
+async def test_the_best_everywhere_sent_twice_is_one_action_and_no_surprise(bursts: Bursts) -> None:
+    """An answer was lost on its way: nothing is left to decide, which is no other number than was expected."""
+    await bursts.found(PLAIN, TIED)
+    action = str(uuid.uuid4())
+    first = await bursts.act("keep-best", action_id=action, expected=1)
+
+    second = await bursts.act("keep-best", action_id=action, expected=1)
+
+    assert (second.status_code, second.json()["repeated"]) == (200, True)
+    assert sorted(second.json()["changed"]) == sorted(first.json()["changed"])
+
+
 async def test_a_tie_needs_an_eye_and_is_settled_by_it_until_the_undo(bursts: Bursts) -> None:
     [group] = await bursts.found(TIED)
     assert (await bursts.act(f"{group}/keep-best")).status_code == 409
