@@ -15,6 +15,8 @@ SAMPLE = 2_000
 RANDOM_EVERY = 5
 """One in five is drawn at random: the second witness of the model's quality needs ratings that it did not ask for. It
 comes first of its five, so that the others are chosen knowing what it will tell."""
+MEAN_UNKNOWN = 0.3
+"""Standard deviation of the stars' mean before any rating, that of the photographs about it being 1."""
 
 Int = NDArray[np.int64]
 Float = NDArray[np.float64]
@@ -70,33 +72,62 @@ def _single(vectors: Float) -> Single:
 
 
 class _Uncertainty:
-    """What ratings of the candidates (m) would tell about the archive (s), given the rated photographs."""
+    """What ratings of the candidates would tell about the archive, given the rated photographs.
+
+    Each way of smoothing has a variance of its own; what is expected is their mean, each by how far it is believed.
+    """
 
     def __init__(
         self, model: ArchiveModel, candidates: NDArray[Any], archive: NDArray[Any], rated: NDArray[Any]
     ) -> None:
-        self._noise = model.noise
-        self._z = _single(model.place(candidates))
-        others, known = _single(model.place(archive)), _single(model.place(rated))
-        gram = known @ known.T + np.float32(model.noise) * np.eye(len(rated), dtype=np.float32)
-        self._cross = known @ self._z.T
-        self._gone = np.linalg.solve(gram, self._cross)
-        self._variance = (self._z**2).sum(axis=1) - (self._cross * self._gone).sum(axis=0)
-        self._shared = others @ self._z.T - (others @ known.T) @ self._gone
-        self._learned: list[tuple[Single, Single]] = []
+        views = [model.graph.smoothed(vectors) for vectors in (candidates, archive, rated)]
+        self._ways = [
+            (model.belief[way], _OneWay(float(model.posteriors[way].noise[0]), *(view[way] for view in views)))
+            for way in model.believed
+        ]
 
     def most_telling(self, picked: list[int]) -> int:
         """The candidate whose rating lowers the archive's summed variance most."""
-        gain = (self._shared**2).sum(axis=0) / (np.clip(self._variance, 0.0, None) + self._noise)
+        gain = np.sum([belief * way.gain() for belief, way in self._ways], axis=0)
         gain[picked] = -np.inf
         return int(np.argmax(gain))
 
     def learn(self, candidate: int) -> None:
         """As if the candidate were rated now; what the rating says does not matter."""
-        column = self._z @ self._z[candidate] - self._cross.T @ self._gone[:, candidate]
-        for before, along in self._learned:
-            column -= before * along[candidate]
-        along = column / (max(column[candidate], np.float32(0.0)) + np.float32(self._noise))
-        self._learned.append((column, along))
-        self._variance -= column * along
+        for _, way in self._ways:
+            way.learn(candidate)
+
+
+class _OneWay:
+    """The same for one way of smoothing: of candidates (m, r), the archive (s, r) and the rated photographs (n, r).
+
+    The vectors are seen through a root of what is uncertain after the ratings, in which inner products are covariances.
+    A rating tells of the stars' mean too, which all photographs share. It orders nothing: the archive goes without.
+    """
+
+    def __init__(self, noise: float, candidates: Float, archive: Float, rated: Float) -> None:
+        candidates, rated = (_with(MEAN_UNKNOWN, vectors) for vectors in (candidates, rated))
+        values, sides = np.linalg.eigh(rated.T @ rated)
+        root = _single(sides * np.sqrt(noise / (np.maximum(values, 0.0) + noise)))
+        self._noise = noise
+        self._z = _single(candidates) @ root
+        self._variance = (self._z**2).sum(axis=1)
+        self._shared = _single(_with(0.0, archive)) @ root @ self._z.T
+
+    def gain(self) -> Single:
+        """(m,) by which a rating of each candidate lowers the archive's summed variance."""
+        lowered: Single = (self._shared**2).sum(axis=0) / (np.maximum(self._variance, 0.0) + np.float32(self._noise))
+        return lowered
+
+    def learn(self, candidate: int) -> None:
+        toward = self._z[candidate].copy()
+        covariance = self._z @ toward
+        told = float(covariance[candidate]) + self._noise
+        along = covariance / np.float32(told)
+        self._variance -= covariance * along
         self._shared -= np.outer(self._shared[:, candidate], along)
+        self._z -= np.outer(covariance / np.float32(told + np.sqrt(told * self._noise)), toward)
+
+
+def _with(value: float, vectors: Float) -> Float:
+    return np.column_stack([vectors, np.full(len(vectors), value)])

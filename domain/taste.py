@@ -19,7 +19,7 @@ from domain.archive_graph import graph_of
 from domain.errors import PermanentError
 from domain.one_thread import on_one_thread
 from domain.ranks import rank_correlation
-from domain.taste_archive import LEAST_BELIEF, ArchiveModel, Learnt, fit, learn
+from domain.taste_archive import ArchiveModel, Learnt, fit, learn
 from domain.taste_judgement import Judgement, LeftOut, judge, leave_out, leave_out_alike
 
 __all__ = [
@@ -163,7 +163,7 @@ def _left_out(
     if few and judgement is not None:
         return judgement.left_out
     # The others would take most of the time and change nothing.
-    believed = [i for i, share in enumerate(model.belief) if share >= LEAST_BELIEF]
+    believed = model.believed
     views, belief = [views[i] for i in believed], model.belief[believed] / model.belief[believed].sum()
     folds = shoot_folds.folds(shoots if len(np.unique(shoots)) > 1 else np.arange(len(stars)), seed)
     if few:

@@ -24,12 +24,12 @@ Int = NDArray[np.int64]
 
 _CHUNK = 4_096
 LEAST_BELIEF = 0.01
-"""Ways of smoothing that are believed less have no part in what is uncertain."""
+"""Ways of smoothing that are believed less have no part in what is uncertain or left out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """`prediction = bias + weights . vector` in stars; `belief` and `noise` say what is uncertain."""
+    """`prediction = bias + weights . vector` in stars; `belief` and `posteriors` say what is uncertain."""
 
     graph: ArchiveGraph
     weights: Float
@@ -39,16 +39,14 @@ class Learnt:
     """For each way of smoothing."""
     belief: Float
     """Of each way of smoothing; they sum to 1."""
-    noise: float
-    """Noise variance on the scale of the prior."""
     likeness: Float
     """(r, r) in the graph's coordinates z: a rated photograph lends `(z - centre) . likeness . (z_rated - centre)` of
     its stars above the mean, the centre that of the rated ones; with the mean, all of them sum to the prediction."""
 
-    def place(self, vectors: NDArray[Any]) -> Float:
-        """(m, q) of any vectors (m, d) of this encoder; inner products of rows are prior covariances."""
-        views = self.graph.smoothed(vectors)
-        return np.hstack([np.sqrt(b) * view for b, view in zip(self.belief, views, strict=True) if b >= LEAST_BELIEF])
+    @property
+    def believed(self) -> list[int]:
+        """The ways of smoothing that are believed at all."""
+        return [way for way, share in enumerate(self.belief) if share >= LEAST_BELIEF]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +64,6 @@ class ArchiveModel(Learnt):
             usable = np.isfinite(vectors).all(axis=1)
             found[start : start + _CHUNK][usable] += vectors[usable] @ self.weights
         return found
-
-    def uncertainty_space(self, index: NDArray[Any]) -> Float:
-        """(m, q) of archive rows; inner products of rows are prior covariances."""
-        return self.place(self.features[index])
 
 
 @on_one_thread
@@ -104,7 +98,6 @@ def learn(graph: ArchiveGraph, views: Sequence[Float], stars: Float) -> Learnt:
         bias=float(learnt[0].mean[0] + offset - centred),
         posteriors=learnt,
         belief=belief,
-        noise=float(sum(b * p.noise[0] for b, p in zip(belief, learnt, strict=True))),
         likeness=_likeness(graph, learnt, belief),
     )
 
