@@ -128,7 +128,7 @@ interface TasteModel {
   tentative: boolean;
   cv_rank_correlation: number | null;
   cv_ungrouped: number | null;
-  /** How often shuffled stars do as well. */
+  /** How often stars dealt out by chance do as well. */
   chance: number | null;
   /** [ratings, correlation on new shoots] */
   curve: [number, number][] | null;
