@@ -18,26 +18,24 @@ _COMPARED_AT_A_TIME = 1_024
 def merged(vectors: NDArray[Any], shoots: Int, look_alike: float) -> Int:
     """Shoots (n,) joined wherever two of their photographs (n, d) are at least this alike (cosine): look-alikes never
     sit on both sides of a fold."""
-    number = np.unique(shoots, return_inverse=True)[1]
     vectors = np.ascontiguousarray(vectors, np.float32)  # half the time, and far finer than any threshold
     pairs = [np.empty((0, 2), np.int64)]
     for start in range(0, len(vectors), _COMPARED_AT_A_TIME):
         rows, columns = np.nonzero(vectors[start : start + _COMPARED_AT_A_TIME] @ vectors[start:].T >= look_alike)
-        pairs.append(np.unique(np.column_stack([number[start + rows], number[start + columns]]), axis=0))
+        pairs.append(np.unique(np.column_stack([shoots[start + rows], shoots[start + columns]]), axis=0))
     return _joined(shoots, np.concatenate(pairs))
 
 
 def joined(shoots: Int, groups: Int) -> Int:
     """Shoots (n,) joined wherever two of their photographs share a group (n,); a negative one is none."""
-    number = np.unique(shoots, return_inverse=True)[1]
     grouped = np.flatnonzero(groups >= 0)
     grouped = grouped[np.argsort(groups[grouped], kind="stable")]
     follows = np.flatnonzero(groups[grouped[1:]] == groups[grouped[:-1]])
-    return _joined(shoots, np.column_stack([number[grouped[follows]], number[grouped[follows + 1]]]))
+    return _joined(shoots, np.column_stack([shoots[grouped[follows]], shoots[grouped[follows + 1]]]))
 
 
 def _joined(shoots: Int, pairs: Int) -> Int:
-    """`pairs`: (p, 2) places among the sorted names of the shoots.
+    """`pairs`: (p, 2) shoots that are one.
 
     Named by the smallest shoot inside, so that the order of samples does not matter.
     """
@@ -50,7 +48,7 @@ def _joined(shoots: Int, pairs: Int) -> Int:
             i = parent[i]
         return i
 
-    for a, b in np.unique(pairs, axis=0).tolist():
+    for a, b in np.unique(np.searchsorted(names, pairs), axis=0).tolist():
         parent[root(a)] = root(b)
     part = np.array([root(i) for i in range(len(names))], np.int64)
     smallest = np.full(len(names), np.iinfo(np.int64).max)

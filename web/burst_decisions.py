@@ -91,8 +91,8 @@ async def keep_best_everywhere(
 
     `expected`: how many groups the person saw; refused (409) when it is another number now.
     """
-    before = None if action_id is None else await changed_before(connection, action_id)
-    if action_id is not None and before is not None:  # of what was expected then nothing is left to decide
+    # Of a request that was carried out before nothing is left to decide, and no other number was meant.
+    if action_id is not None and (before := await changed_before(connection, action_id)) is not None:
         return Outcome(action_id, before, repeated=True), 0, (await bursts.totals(connection))["ties"]
     rows = await bursts.to_keep(connection)
     if expected is not None and expected != len(rows):
