@@ -57,8 +57,7 @@ class Cluster:
 
     def stop(self) -> None:
         for node in self.nodes:
-            if node.running():
-                node.stop()
+            node.stop()
         if self.postgres.running():
             self.postgres.stop()
         self._temporary.cleanup()

@@ -233,8 +233,11 @@ class RabbitMQ:
 
     def _end_leftover(self) -> None:
         process.end_leftovers(self.folder / "pids.json", seconds=20)
+        if (self.folder / "ports.json").exists():
+            self._kill_epmd()  # it holds its port: the next node would take another one, and nobody would end this one
 
     def _kill_epmd(self) -> None:
+        """Ends the port mapper; it refuses while a node that it maps is alive."""
         _, root = installation()
         for epmd in (root / "usr/bin/epmd", root / "bin/epmd", *root.glob("usr/lib/erlang/erts-*/bin/epmd")):
             if epmd.exists():

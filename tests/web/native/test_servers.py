@@ -6,9 +6,11 @@ import asyncio
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from tests.servers import TestServers
@@ -138,6 +140,28 @@ def test_two_nodes_have_names_and_ports_of_their_own(tmp_path: Path, servers: Te
         other.stop()
     servers.rabbitmq.make_vhost("still-there")
     servers.rabbitmq.drop_vhost("still-there")
+
+
+def test_a_node_that_was_killed_leaves_no_port_mapper_behind(tmp_path: Path) -> None:
+    node = RabbitMQ(tmp_path / "rabbitmq")
+    node.start()
+    try:
+        node.kill()
+        node.start()
+        assert len(_port_mappers(tmp_path)) == 1
+    finally:
+        node.stop()
+    assert _port_mappers(tmp_path) == []
+
+
+def _port_mappers(home: Path) -> list[psutil.Process]:
+    """Those that a node in `home` started."""
+    found = []
+    for mapper in psutil.process_iter(["name"]):
+        with suppress(psutil.Error):
+            if mapper.info["name"] == "epmd" and mapper.environ().get("HOME", "").startswith(str(home)):
+                found.append(mapper)
+    return found
 
 
 def test_looking_ports_up_writes_nothing_so_that_readers_never_meet_half_a_file(tmp_path: Path) -> None:
