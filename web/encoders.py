@@ -6,6 +6,8 @@ weights are at hand), and the first vector that comes back settles the choice.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from contracts.settings import Settings
 from web import jobs
 from web.database import Connection
@@ -24,9 +26,17 @@ def configured_encoder(settings: Settings) -> str:
     return settings.encoder or AUTO
 
 
-async def active_encoder(connection: Connection) -> str | None:
-    name: str | None = await connection.fetchval("SELECT name FROM encoders WHERE status = 'active'")
-    return name
+class Encoder(NamedTuple):
+    """`dim`: None until the first vector has come."""
+
+    id: int
+    name: str
+    dim: int | None
+
+
+async def active_encoder(connection: Connection) -> Encoder | None:
+    row = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
+    return Encoder(*row) if row is not None else None
 
 
 async def settle_encoders(connection: Connection, dims: dict[str, int]) -> dict[str, int]:
@@ -51,7 +61,8 @@ async def use_encoder(connection: Connection, name: str) -> int:
 
     Returns how many photographs are to be embedded.
     """
-    if name == await active_encoder(connection):
+    active = await active_encoder(connection)
+    if active is not None and name == active.name:
         raise RequestError(409, f"{name} is the encoder in use already.")
     async with connection.transaction():
         await connection.execute("UPDATE encoders SET status = 'retired' WHERE status = 'building'")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from domain import selection, taste
 from web import rated_photographs
 from web.database import Connection
+from web.encoders import active_encoder
 
 # A hash of id and seed orders the archive at random and the same way every time; of a burst one frame is drawn. More
 # are drawn than needed, so that bursts leave enough.
@@ -47,11 +48,11 @@ class Offer:
 
 async def next_to_rate(connection: Connection, size: int, seed: int) -> list[Offer]:
     """At most `size` unrated photos, one of each burst, in the order to rate them; empty while nothing has a vector."""
-    encoder_id = await connection.fetchval("SELECT id FROM encoders WHERE status = 'active'")
-    if encoder_id is None:
+    encoder = await active_encoder(connection)
+    if encoder is None:
         return []
-    rated = await rated_photographs.rated(connection, encoder_id)
-    unrated = await connection.fetch(_OPEN, encoder_id, seed, selection.SAMPLE)
+    rated = await rated_photographs.rated(connection, encoder.id)
+    unrated = await connection.fetch(_OPEN, encoder.id, seed, selection.SAMPLE)
     if not unrated:
         return []
     rows = [*rated, *unrated]

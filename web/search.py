@@ -49,7 +49,8 @@ async def searched(pool: Pool, tower: TextTower, likeness: Likeness, query: Gall
     if not query.searches():
         return query
     async with pool.acquire() as connection:
-        encoder = await active_encoder(connection)
+        active = await active_encoder(connection)
+    encoder = active.name if active is not None else None
     texts, note = await _texts(tower, encoder, query)
     async with pool.acquire() as connection:
         found = await _find(connection, likeness, encoder, query, texts, note)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from web.database import Connection
+from web.encoders import active_encoder
 from web.errors import RequestError
 
 Progress = Callable[[int, int], None]
@@ -47,20 +48,20 @@ async def build(connection: Connection, progress: Progress) -> Built:
 
 
 async def _build(connection: Connection, progress: Progress) -> Built:
-    encoder = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
-    if encoder is None or encoder["dim"] is None:
+    encoder = await active_encoder(connection)
+    if encoder is None or encoder.dim is None:
         raise RequestError(409, "No photograph is embedded yet, so there is nothing to index. Import some first.")
     started = time.monotonic()
     await _forget_leftovers(connection)
-    table = f"search_codes_{encoder['id']}_{await connection.fetchval('SELECT nextval($1)', 'vector_stamps')}"
-    total = await connection.fetchval("SELECT count(*) FROM embeddings WHERE encoder_id = $1", encoder["id"])
+    table = f"search_codes_{encoder.id}_{await connection.fetchval('SELECT nextval($1)', 'vector_stamps')}"
+    total = await connection.fetchval("SELECT count(*) FROM embeddings WHERE encoder_id = $1", encoder.id)
     progress(0, total)
-    mean = await _mean(connection, encoder["id"], total)
-    vectors = await _write_codes(connection, table, encoder, mean, lambda done: progress(done, total))
+    mean = await _mean(connection, encoder.id, total)
+    vectors = await _write_codes(connection, table, encoder.id, encoder.dim, mean, lambda done: progress(done, total))
     await connection.execute(f"ANALYZE {table}")
     seconds = time.monotonic() - started
-    await _put_in_force(connection, encoder["id"], table, mean, vectors, seconds)
-    return Built(encoder["name"], vectors, seconds)
+    await _put_in_force(connection, encoder.id, table, mean, vectors, seconds)
+    return Built(encoder.name, vectors, seconds)
 
 
 async def wanted(connection: Connection, large: int) -> bool:
@@ -101,20 +102,20 @@ async def _mean(connection: Connection, encoder_id: int, total: int) -> Any:
 
 
 async def _write_codes(
-    connection: Connection, table: str, encoder: Any, mean: Any, progress: Callable[[int], None]
+    connection: Connection, table: str, encoder_id: int, dim: int, mean: Any, progress: Callable[[int], None]
 ) -> int:
     """The codes of one moment, and which of the unindexed vectors are among them. Returns how many."""
-    dim, written = int(encoder["dim"]), 0
+    written = 0
     async with connection.transaction(isolation="repeatable_read"):
         await connection.execute(f"CREATE TABLE {table} (photo_id bigint NOT NULL, code bit({dim}) NOT NULL)")
         await connection.execute(f"ALTER TABLE {table} ALTER COLUMN code SET STORAGE PLAIN")
         await connection.execute(
-            f"CREATE TABLE {table}_taken AS SELECT photo_id, stamp FROM unindexed_vectors WHERE encoder_id = "
-            f"{int(encoder['id'])}"
+            f"CREATE TABLE {table}_taken AS SELECT photo_id, stamp FROM unindexed_vectors "
+            f"WHERE encoder_id = {encoder_id}"
         )
         last: int | None = -1
         while last is not None:
-            row = await connection.fetchrow(_WRITE.format(table=table, dim=dim), encoder["id"], mean, last)
+            row = await connection.fetchrow(_WRITE.format(table=table, dim=dim), encoder_id, mean, last)
             last, written = row["last"], written + row["n"]
             progress(written)
     return written

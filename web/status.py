@@ -9,6 +9,7 @@ from typing import Any
 from contracts.base import STAGES
 from web import counters, imports, scoring
 from web.database import Connection
+from web.encoders import active_encoder
 from web.stages import is_paused, next_probe, oldest_due, pause_reason, paused_by
 
 
@@ -63,11 +64,11 @@ def _stage(name: str, counted: dict[str, dict[str, int]], row: Any, running: int
 
 
 async def _encoder(connection: Connection) -> dict[str, Any] | None:
-    row = await connection.fetchrow("SELECT name, dim FROM encoders WHERE status = 'active'")
-    if row is None:
+    encoder = await active_encoder(connection)
+    if encoder is None:
         return None
     building = await connection.fetchval("SELECT name FROM encoders WHERE status = 'building' ORDER BY id DESC LIMIT 1")
-    return {"name": row["name"], "dim": row["dim"], "building": building}
+    return {"name": encoder.name, "dim": encoder.dim, "building": building}
 
 
 async def _taste(connection: Connection) -> dict[str, Any]:

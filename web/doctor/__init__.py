@@ -9,6 +9,7 @@ from web import leftovers, roots
 from web.database import Connection
 from web.doctor import places, servers
 from web.doctor.finding import Finding
+from web.encoders import active_encoder
 from web.progress import tab_counts
 from web.stages import is_paused, pause_reason
 
@@ -44,18 +45,18 @@ async def _libraries(connection: Connection, settings: Settings) -> list[Finding
 
 
 async def _encoder(connection: Connection) -> Finding:
-    row = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
-    if row is None:
+    encoder = await active_encoder(connection)
+    if encoder is None:
         return Finding("encoder", True, "is chosen with the first photograph")
     lacking = await connection.fetchval(
         """SELECT count(*) FROM photos p WHERE p.status = 'ready' AND p.discarded_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.photo_id = p.id AND e.encoder_id = $1)
            AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.stage = 'embed' AND j.subject_id = p.id
                            AND j.status IN ('due', 'queued', 'failed'))""",
-        row["id"],
+        encoder.id,
     )
     mend = f"{lacking:,} photographs have no vector and no work for it: fineshyt reconcile" if lacking else ""
-    return Finding("encoder", not lacking, f"{row['name']}, {row['dim']} dimensions", mend)
+    return Finding("encoder", not lacking, f"{encoder.name}, {encoder.dim} dimensions", mend)
 
 
 async def _stages(connection: Connection) -> list[Finding]:

@@ -180,10 +180,11 @@ async def _curate(connection: Connection, settings: Settings, jobs: Sequence[Any
 
 
 async def _embed(connection: Connection, settings: Settings, jobs: Sequence[Any], offline: set[int]) -> Built:
-    active = await encoders.active_encoder(connection) or encoders.configured_encoder(settings)
+    active = await encoders.active_encoder(connection)
+    name = active.name if active is not None else encoders.configured_encoder(settings)
 
     def params(job: Any, _: Any) -> Part:
-        return EmbedParams(encoder=(job["params"] or {}).get("encoder", active))
+        return EmbedParams(encoder=(job["params"] or {}).get("encoder", name))
 
     return await _previews(connection, settings, jobs, params)
 

@@ -20,6 +20,7 @@ from domain.taste import ARCHIVE_SAMPLE, FEWEST_RATINGS
 from web import burst_preview, rated_photographs, scoring, transit
 from web.database import Connection
 from web.derivatives import thumbnail_pattern
+from web.encoders import active_encoder
 
 JUDGED_ALWAYS_BELOW = 100
 JUDGED_AFTER = 0.03
@@ -63,13 +64,13 @@ def _number(*parts: object) -> int:
 async def taste_matrices(connection: Connection, settings: Settings, job: Any) -> TasteParams | None:
     """Everything rated so far. None below `FEWEST_RATINGS`: the model is retired, scores are taken back, and the relay
     closes the job."""
-    encoder = await connection.fetchrow("SELECT id, name FROM encoders WHERE status = 'active'")
-    rows = await rated_photographs.rated(connection, encoder["id"]) if encoder is not None else []
-    if len(rows) < FEWEST_RATINGS:
+    encoder = await active_encoder(connection)
+    rows = await rated_photographs.rated(connection, encoder.id) if encoder is not None else []
+    if encoder is None or len(rows) < FEWEST_RATINGS:
         await connection.execute("UPDATE taste_models SET retired = true WHERE NOT retired")
         await scoring.request_scoring(connection)
         return None
-    archive = await rated_photographs.archive_sample(connection, encoder["id"], ARCHIVE_SAMPLE)
+    archive = await rated_photographs.archive_sample(connection, encoder.id, ARCHIVE_SAMPLE)
     arrays = {
         "features": np.stack([row["vec"] for row in rows]).astype("<f2"),
         "labels": np.array([[row["rating"]] for row in rows], "<f4"),
@@ -81,13 +82,13 @@ async def taste_matrices(connection: Connection, settings: Settings, job: Any) -
     for name, array in arrays.items():
         await asyncio.to_thread(transit.save, paths[name], array)
     return TasteParams(
-        encoder=encoder["name"],
+        encoder=encoder.name,
         features_path=str(paths["features"]),
         labels_path=str(paths["labels"]),
         groups_path=str(paths["groups"]),
         photo_ids_path=str(paths["photos"]),
         archive_path=str(paths["archive"]),
-        judged=await _to_be_judged(connection, encoder["id"], len(rows)),
+        judged=await _to_be_judged(connection, encoder.id, len(rows)),
     )
 
 
@@ -117,20 +118,20 @@ async def burst_matrices(connection: Connection, settings: Settings, job: Any) -
 
     Call inside a transaction: the rows come through a cursor.
     """
-    encoder = await connection.fetchrow("SELECT id, name, dim FROM encoders WHERE status = 'active'")
-    if encoder is None or encoder["dim"] is None:
+    encoder = await active_encoder(connection)
+    if encoder is None or encoder.dim is None:
         return None
     params = job["params"] or {}
     gap_s = params.get("gap_s") or settings.burst_gap_s
-    cursor = await connection.cursor(_SHOT, encoder["id"], PATIENCE * gap_s)
+    cursor = await connection.cursor(_SHOT, encoder.id, PATIENCE * gap_s)
     first = await cursor.fetch(_FETCH)
     if len(first) < 2:
         return None
     label = burst_preview.transit_label(job["subject_id"])
     paths = {name: transit.matrix_path(settings, label, job["generation"], name) for name in _BURST_FILES}
-    await _write_shots(cursor, first, encoder["dim"], paths)
+    await _write_shots(cursor, first, encoder.dim, paths)
     return BurstsParams(
-        encoder=encoder["name"],
+        encoder=encoder.name,
         features_path=str(paths["features"]),
         table_path=str(paths["table"]),
         groups_path=str(paths["groups"]),

@@ -34,7 +34,11 @@ async def apply(connection: Connection, settings: Settings, items: Sequence[Matc
     )
     photos = {item.result.subject_id for item in items}
     # Asked for without a name, answered by another encoder than the one that was settled on meanwhile.
-    strays = [i.result.subject_id for i, p in answers if p.encoder != active and not (i.params or {}).get("encoder")]
+    strays = [
+        item.result.subject_id
+        for item, p in answers
+        if (active is None or p.encoder != active.name) and not (item.params or {}).get("encoder")
+    ]
     await jobs.make_due(connection, "embed", strays)
     # The stage may have been in the failed lane before.
     applied.touch("embed", photos)
