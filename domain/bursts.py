@@ -273,16 +273,27 @@ def _answer(groups: list[Int], table: NDArray[Any]) -> Int:
 
 
 def _keepers(table: NDArray[Any], rows: Int, first: Int, number: Int) -> Int:
-    """1 for the sharpest of each group, 0 for the others; -1 for all that are within its noise, if there are any."""
+    """1 for the sharpest of each group, 0 for the others; -1 for all that are within its noise, if there are any.
+
+    A frame knows its noise from few places of its own. The frames of a group show the same, so that the middle of what
+    they say, relative to their focus, is known better.
+    """
     focus = table["focus"][rows].astype(np.float64)
     noise = table["focus_noise"][rows].astype(np.float64) if "focus_noise" in (table.dtype.names or ()) else 0.0 * focus
-    noise = np.where(np.isfinite(noise), noise, 0.0)
     known = np.where(np.isfinite(focus), focus, -np.inf)
     best = np.maximum.reduceat(known, first)[number]
-    noise_of_best = np.maximum.reduceat(np.where(known == best, noise, 0.0), first)[number]
+    relative = np.divide(noise, focus, out=np.full(len(rows), np.nan), where=np.isfinite(focus) & (focus > 0))
     with np.errstate(invalid="ignore"):
         # Unknown against unknown is nan: nothing known about any frame of the group, so all of them tie.
         behind = best - known
-    level = np.isnan(behind) | (behind <= np.maximum(noise, noise_of_best))
+        level = np.isnan(behind) | (behind <= _medians(relative, first, number)[number] * best)
     tied = np.add.reduceat(level.astype(np.int64), first)[number] > 1
     return np.where(level, np.where(tied, TIE, KEEPER), OTHER).astype(np.int64)
+
+
+def _medians(values: NDArray[np.float64], first: Int, number: Int) -> NDArray[np.float64]:
+    """Of each group, which begins at `first`, over what is finite; 0 where nothing is."""
+    sorted_values = values[np.lexsort((np.where(np.isfinite(values), values, np.inf), number))]
+    counts = np.add.reduceat(np.isfinite(values).astype(np.int64), first)
+    lower, upper = sorted_values[first + np.maximum(counts - 1, 0) // 2], sorted_values[first + counts // 2]
+    return np.where(counts > 0, (lower + upper) / 2, 0.0)

@@ -3,8 +3,8 @@
 Second differences along rows, and along columns, are compared with those of the line beside them. Their product is free
 of sensor noise, which is independent between lines and averages out. But it takes detail that is finer than four pixels
 from line to line away, so that motion across such detail adds to it. The square counts all detail and falls with any
-blur, and counts noise as well; `focus` weighs one against the other. Blocks of pixels have their product too: it is
-what a large blur leaves.
+blur, and counts noise as well; `focus` weighs one against the other. Blocks of two and of four pixels have their
+product too: it is what a larger blur leaves, and what is still seen through noise and grain.
 """
 
 from __future__ import annotations
@@ -16,30 +16,28 @@ from numpy.typing import NDArray
 
 CELL = 16
 """Full-resolution pixels along the edge of a cell."""
-BLOCK = 4
-"""Pixels along the edge of a block."""
+BLOCKS = {2: 0.1, 4: 0.05}
+"""Pixels along the edge of a block, each twice the one before, and what its detail counts beside that of pixels: chosen
+on synthetic bursts, noise-free to ISO 6400."""
 REACH = 8
-"""Pixels beside the last cell that its differences need: two blocks."""
-_OF_BLOCKS = 0.05
-"""What the detail of blocks counts beside that of pixels: chosen on synthetic bursts, noise-free to ISO 6400."""
-_MEAN_OF_BLOCK = np.full(BLOCK, 1 / (2 * BLOCK), np.float32)
+"""Pixels beside the last cell that its differences need: two of the largest blocks."""
 _A_PIXEL = 2 / CELL**2  # in half of a cell
 _CELLS_AT_ONCE = 4
 _Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class Detail:
-    """Takes grey rows from top to bottom; `coherent`, `power` and `mean` are complete after `finish`.
+    """Takes grey rows from top to bottom; what it finds is complete after `finish`.
 
     `coherent`: products, (half, row, column), of even and of odd rows. `power`: means of products and squares, with
-    noise, (row, column), of even rows, which suffice where noise is small. A pixel's, in grey levels squared.
-    `mean`: (row, column).
+    noise, (row, column), of even rows, which suffice where noise is small. `coarse`: products of blocks as they count,
+    (half, row, column). All are a pixel's, in grey levels squared. `mean`: grey level, (row, column).
     """
 
     def __init__(self, width: int, height: int) -> None:
         rows, self.columns = (max(0, (edge - REACH) // CELL) for edge in (height, width))
         self.rows = rows if self.columns else 0
-        self.coherent = np.zeros((2, self.rows, self.columns))
+        self.coherent, self.coarse = (np.zeros((2, self.rows, self.columns)) for _ in range(2))
         self.power, self.mean = (np.zeros((self.rows, self.columns)) for _ in range(2))
         self._band = _CELLS_AT_ONCE * CELL
         self._row = 0  # of cells, first that is not measured
@@ -69,21 +67,27 @@ class Detail:
     def _measure(self) -> None:
         cells = slice(self._row, min(self._row + _CELLS_AT_ONCE, self.rows))
         n = cells.stop - cells.start
-        blocks = _blocks(self._window)
-        coarse = np.zeros((2, _CELLS_AT_ONCE, self.columns), np.float32)
-        product, square = coarse.copy(), coarse[0].copy()
-        for lines, beside in self._second_differences(blocks, self._band // BLOCK):
-            coarse += self._products(lines, beside)
+        product = np.zeros((2, _CELLS_AT_ONCE, self.columns), np.float32)
+        coarse, square = product.copy(), product[0].copy()
+        blocks = self._window
+        for edge, counts in BLOCKS.items():
+            blocks = _halved(blocks)
+            for lines, beside in self._second_differences(blocks, self._band // edge):
+                coarse += self._products(lines, beside) * np.float32(counts * edge**2)
         for lines, beside in self._second_differences(self._window, self._band):
             product += self._products(lines, beside)
             square += self._squares(lines)
-        coarse *= _OF_BLOCKS * BLOCK**2
-        self.coherent[:, cells] = (product + coarse)[:, :n] * _A_PIXEL
-        self.power[cells] = ((product[0] + square) / 2 + coarse.mean(axis=0))[:n] * _A_PIXEL
-        inside = blocks[: self._band // BLOCK, : self.columns * CELL // BLOCK]
-        by_line = inside.reshape(_CELLS_AT_ONCE, CELL // BLOCK, -1).sum(axis=1)
-        self.mean[cells] = _by_cell(by_line, CELL // BLOCK)[:n] / (CELL // BLOCK) ** 2
+        self.coherent[:, cells] = product[:, :n] * _A_PIXEL
+        self.coarse[:, cells] = coarse[:, :n] * _A_PIXEL
+        self.power[cells] = (product[0] + square)[:n] / 2 * _A_PIXEL
+        self.mean[cells] = self._means(blocks, edge)[:n]
         self._row += _CELLS_AT_ONCE
+
+    def _means(self, blocks: NDArray[np.float32], edge: int) -> NDArray[np.float32]:
+        """Of each cell, from blocks of `edge` pixels: (cells at once, column)."""
+        inside = blocks[: self._band // edge, : self.columns * CELL // edge]
+        by_line = inside.reshape(_CELLS_AT_ONCE, CELL // edge, -1).sum(axis=1)
+        return _by_cell(by_line, CELL // edge) * np.float32((edge / CELL) ** 2)
 
     def _second_differences(self, pixels: NDArray[np.float32], n: int) -> Iterator[_Pair]:
         """Those of `n` rows and of the lines beside them: along rows, then along columns in the same memory."""
@@ -111,11 +115,13 @@ class Detail:
         return lines[:, : self.columns * cell].reshape(_CELLS_AT_ONCE, cell // 2, 2, -1)
 
 
-def _blocks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means over blocks of pixels, of every other row."""
-    lines = pixels[::BLOCK] + pixels[BLOCK // 2 :: BLOCK]
-    whole = np.ascontiguousarray(lines[:, : lines.shape[1] // BLOCK * BLOCK])
-    return (whole.reshape(-1, BLOCK) @ _MEAN_OF_BLOCK).reshape(len(lines), -1)
+def _halved(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means over blocks of two by two."""
+    lines = pixels[::2] + pixels[1::2]
+    columns = lines.shape[1] // 2 * 2
+    blocks = lines[:, 0:columns:2] + lines[:, 1:columns:2]
+    blocks *= np.float32(0.25)
+    return blocks
 
 
 def _by_cell(lines: NDArray[np.float32], cell: int) -> NDArray[np.float32]:

@@ -2,13 +2,15 @@
 
 Detail is measured in small cells (`detail`), in two ways: one free of noise, one that falls with any blur but counts
 noise. How much noise there is, is seen in the quietest places of like brightness. Where detail stands far above it, the
-second counts, and else the first; what does not stand out at all is not detail. The score is the root of the mean over
-the sharpest fifth of all places. A narrower share would rest on so few places that moving the camera by some pixels
-changes it as much as half a pixel of blur does; places overlap for the same reason.
+second counts, and else the first; what does not stand out of the quietest places, as grain does not, is no detail. That
+of blocks of pixels is added as it is. The score is the root of the mean over the sharpest fifth of all places. A
+narrower share would rest on so few places that moving the camera by some pixels changes it as much as half a pixel of
+blur does; places overlap for the same reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,24 +19,24 @@ from numpy.typing import NDArray
 from domain.imaging.detail import CELL, REACH, Detail
 
 PLACE = 3
-"""Cells along the edge of a place."""
-MANY_CELLS = 40_000
-"""Places begin at every cell, in a frame of more cells at every other one: still overlapping, for a quarter."""
+"""Cells along the edge of a place. One begins at every cell, so that all cells count alike: where only every other one
+began a place, moving the camera changed the score of a large frame by as much as half a pixel of motion."""
 SHARPEST = 0.2
 QUIET_PERCENTILE = 15
 BRIGHTNESS_BINS = 12
-CLEAR = 10.0
+CLEAR = 2.0
 """Squares count for one half where detail has so many times the energy of noise."""
 FAINT = 0.2
-"""Detail of so many times the energy of noise counts for one half of what it is."""
+"""Detail that stands out by so many times the energy of noise counts for one half of what it is."""
 LEAST_NOISE = 0.5  # grey levels squared: that of rounding
 GRID_EDGE = 24
 BORDER_RANGE = 6
 """Grey levels within which a whole row or column counts as a border."""
-REPEATABILITY = 0.037
-"""Relative scatter of a single place from where cells happen to fall on the subject: measured on moved frames."""
-_NOISE_OF_SPREAD = 0.52
-"""Even and odd rows differ by noise and by what they show; so much of it is noise: measured on equal frames."""
+NOISE_OF_PLACES = 0.58
+"""What the score of places that do not overlap scatters by, from one set of them to another: so much of it the score
+over all of them scatters by. Measured on equal frames of 200 moved bursts, for half of which it is less."""
+NOISE_OF_ROWS = 0.25
+"""The same of how far the score of even rows lies from that of odd ones."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,6 @@ class FocusMeter:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._detail = Detail(width, height)
-        self._step = 2 if self._detail.mean.size > MANY_CELLS else 1
 
     def feed(self, grey: NDArray[np.uint8]) -> None:
         """The next rows, uint8 (any number, width)."""
@@ -67,71 +68,77 @@ class FocusMeter:
         if inside.sum() < 4:
             return None
         self._detail.finish()
-        measured = (self._detail.coherent, self._detail.power, self._detail.mean)
-        coherent, power, mean = (_places(cells, self._step)[..., inside] for cells in measured)
-        found, spread = _detail(coherent.mean(axis=0), power, mean), coherent[0] - coherent[1]
+        measured = (self._detail.coherent, self._detail.coarse, self._detail.power, self._detail.mean)
+        coherent, coarse, power, mean = (_places(cells)[..., inside] for cells in measured)
+        fine, counts = _fine_detail(coherent.mean(axis=0), power, mean)
         places = np.zeros(inside.shape)
-        places[inside] = found
-        sharpest = max(4, round(SHARPEST * inside.sum()))
-        order = np.argpartition(found, -sharpest)[-sharpest:]
-        mean_energy = float(found[order].mean())
-        if mean_energy <= 0:
+        places[inside] = fine + np.maximum(coarse.mean(axis=0), 0.0)
+        score = _score(places[inside])
+        if score == 0:
             return Focus(0.0, 0.0, np.zeros(_grid_shape(places.shape), np.uint8))
-        score = mean_energy**0.5
-        noise = _noise(found[order], spread[order], (PLACE / self._step) ** 2)
-        return Focus(score, noise, _tile_grid(places))
+        even, odd = fine + counts * (coherent - coherent.mean(axis=0)) + coarse
+        rows_apart = abs(_score(even) - _score(odd))
+        noise = np.hypot(NOISE_OF_PLACES * _scatter(places, inside), NOISE_OF_ROWS * rows_apart)
+        return Focus(score, float(noise), _tile_grid(places))
 
     def _places_inside(self, content: tuple[float, float, float, float]) -> NDArray[np.bool_]:
         left, top, right, bottom = content
         edge = PLACE * CELL
-        x, y = (
-            np.arange(0, max(0, cells - PLACE + 1), self._step) * CELL
-            for cells in (self._detail.columns, self._detail.rows)
-        )
+        x, y = (np.arange(0, max(0, cells - PLACE + 1)) * CELL for cells in (self._detail.columns, self._detail.rows))
         across = (x >= left * self.width - 1e-6) & (x + edge + REACH <= right * self.width + REACH)
         down = (y >= top * self.height - 1e-6) & (y + edge + REACH <= bottom * self.height + REACH)
         return down[:, None] & across[None, :]
 
 
-def _noise(energy: NDArray[np.float64], spread: NDArray[np.float64], shared: float) -> float:
-    """One standard error of the score. `spread`: how the even rows of each place differ from the odd ones.
-
-    Where few places hold most of the energy, they alone count; `shared` places have each cell in common.
-    """
-    score = float(energy.mean() ** 0.5)
-    holding = float(energy.sum() ** 2 / (energy**2).sum())
-    error = _NOISE_OF_SPREAD * float(np.sqrt((spread**2).mean() * shared / len(spread))) / 2
-    return float(np.hypot(error / (2 * score), REPEATABILITY * score * (shared / holding) ** 0.5))
+def _score(energy: NDArray[np.float64]) -> float:
+    """Root of the mean energy of the sharpest places, in grey levels."""
+    sharpest = min(max(4, round(SHARPEST * energy.size)), energy.size)
+    mean_energy = float(np.partition(energy, -sharpest)[-sharpest:].mean())
+    return float(max(0.0, mean_energy) ** 0.5)
 
 
-def _places(cells: NDArray[np.float64], step: int) -> NDArray[np.float64]:
-    """Means over `PLACE` x `PLACE` cells, at every `step`th cell of the last two axes that begins a whole place."""
+def _scatter(places: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
+    """Standard deviation of the score from one set of places that do not overlap to another."""
+    sets = [np.s_[row::PLACE, column::PLACE] for row in range(PLACE) for column in range(PLACE)]
+    scores = [_score(places[some][inside[some]]) for some in sets if inside[some].any()]
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+
+
+def _places(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means over `PLACE` x `PLACE` cells of the last two axes, at every cell that begins a whole place."""
     rows, columns = (edge - PLACE + 1 for edge in cells.shape[-2:])
-    total = sum(
-        cells[..., y : y + rows : step, x : x + columns : step].astype(np.float64)
-        for y in range(PLACE)
-        for x in range(PLACE)
-    )
-    return np.asarray(total) / PLACE**2
+    total = cells[..., :rows, :].astype(np.float64)
+    for y in range(1, PLACE):
+        total += cells[..., y : y + rows, :]
+    lines, total = total, total[..., :columns].copy()
+    for x in range(1, PLACE):
+        total += lines[..., x : x + columns]
+    return total / PLACE**2
 
 
-def _detail(
+def _fine_detail(
     coherent: NDArray[np.float64], power: NDArray[np.float64], mean: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Energy of the detail in each place, from what `Detail` found there."""
-    noise = _quiet_floor(power, mean)
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Energy of the detail of pixels in each place, and how much the product counts in it (0..1)."""
+    quiet_power, quiet_product = _quiet([power, coherent], mean)
+    noise = np.maximum(quiet_power, LEAST_NOISE)
     above = np.maximum(power - noise, 0.0)
     clear = above / (above + CLEAR * noise)
     found = np.maximum(coherent * (1 - clear) + above * clear, 0.0)
-    return found * found / (found + FAINT * noise)
+    # Grain spans pixels, so that the product counts it; it is taken off only to see what stands out, for it is known
+    # less well than the product itself.
+    standing_out = np.maximum(found - np.maximum(quiet_product, 0.0), 0.0)
+    certain = standing_out / (standing_out + FAINT * noise)
+    return found * certain, (1 - clear) * certain
 
 
-def _quiet_floor(energy: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Energy of the quietest places of like brightness, for each place."""
+def _quiet(energies: Iterable[NDArray[np.float64]], mean: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Of each kind of energy that of the quietest places of like brightness, for each place."""
     bins = np.array_split(np.argsort(mean), min(BRIGHTNESS_BINS, len(mean)))
     levels = [mean[members].mean() for members in bins]
-    quiet = [np.percentile(energy[members], QUIET_PERCENTILE) for members in bins]
-    return np.maximum(np.interp(mean, levels, quiet), LEAST_NOISE)
+    for energy in energies:
+        quiet = [np.percentile(energy[members], QUIET_PERCENTILE) for members in bins]
+        yield np.interp(mean, levels, quiet)
 
 
 def _grid_shape(shape: tuple[int, ...]) -> tuple[int, int]:

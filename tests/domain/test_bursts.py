@@ -103,6 +103,30 @@ def test_frames_within_measurement_noise_tie_and_nobody_is_kept() -> None:
     assert found[:, 2].tolist() == [TIE, OTHER, TIE]
 
 
+def test_the_frames_of_a_burst_tell_together_how_noisy_they_are() -> None:
+    """One that says too much, or too little, does not decide."""
+    rows = table([0, 1, 2, 3], focus=[9.0, 8.8, 8.0, 7.0])
+    for says, picks in [
+        ([2.0, 0.1, 0.1, 0.1], [KEEPER, OTHER, OTHER, OTHER]),
+        ([0.0, 0.5, 0.5, 0.5], [TIE, TIE, 0, 0]),
+    ]:
+        rows["focus_noise"] = says
+        assert detect(rows, at_angles(0, 0, 0, 0), 0.95, 5)[:, 2].tolist() == picks
+
+
+def test_the_noise_of_a_burst_is_the_median_of_what_its_frames_say() -> None:
+    rng = np.random.default_rng(0)
+    sizes = [2, 3, 4, 5, 1, 6]
+    number, first = np.repeat(np.arange(6), sizes), np.r_[0, np.cumsum(sizes)[:-1]]
+    values = rng.uniform(0, 1, number.size)
+    values[[1, 2, 8, 14]] = np.nan  # 14: all of a group
+
+    found = bursts._medians(values, first, number)
+
+    expected = [np.nanmedian(values[number == g]) if np.isfinite(values[number == g]).any() else 0 for g in range(6)]
+    np.testing.assert_allclose(found, expected)
+
+
 def test_unknown_focus_everywhere_is_a_tie() -> None:
     found = detect(table([0, 1], focus=[np.nan, np.nan]), at_angles(0, 0), 0.95, 5)
     assert found[:, 2].tolist() == [TIE, TIE]

@@ -124,6 +124,19 @@ def test_motion_along_fine_detail_never_adds_to_focus(length: float) -> None:
     assert apart(moved(0.0), moved(length), 2)
 
 
+@pytest.mark.parametrize("moved", [16, 40])
+def test_a_large_frame_with_few_sharp_things_is_as_sharp_wherever_they_fall(moved: int) -> None:
+    """Lamps at night: all cells count alike."""
+    rng = np.random.default_rng(5)
+    night = np.full((3200, 4160), 40, np.uint8)
+    for row, column in rng.integers(200, 2900, (12, 2)):
+        night[row : row + 12, column : column + 12] = rng.integers(0, 255, (12, 12))
+
+    still, away = focus_of(night), focus_of(np.roll(night, (moved, moved), (0, 1)))
+
+    assert away.score == pytest.approx(still.score, rel=0.02)
+
+
 @pytest.mark.parametrize("sigma", [3, 8])
 def test_the_ranking_holds_under_the_same_noise(frame: NDArray[np.uint8], sigma: float) -> None:
     assert apart(focus_of(noisy(frame, sigma, 0)), focus_of(noisy(blurred(frame, 1.2), sigma, 1)), 2)
