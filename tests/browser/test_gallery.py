@@ -264,6 +264,8 @@ async def test_the_history_takes_one_action_back_and_restores_as_of_a_date(impor
     await expect(dialog.locator(".preview")).to_contain_text("1 change on 1 photograph would be put back")
     await dialog.get_by_role("button", name="Put 1 photograph back").click()
     imported.wait_for("the restored rating", lambda: imported.photos()[6]["user_rating"] == 2)
+    # Until the list has come anew the rating stands first.
+    await expect(dialog.locator(".history li").first).to_contain_text("★★★★★ → ★★")
     await dialog.locator(".history li").first.get_by_role("button", name="Take back").click()
 
     imported.wait_for("the restore taken back", lambda: imported.photos()[6]["user_rating"] == 5)
