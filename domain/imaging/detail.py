@@ -19,7 +19,8 @@ CELL = 16
 BLOCKS = {2: 0.1, 4: 0.05}
 """Pixels along the edge of a block, each twice the one before, and what its detail counts beside that of pixels: chosen
 on synthetic bursts, noise-free to ISO 6400."""
-REACH = 8
+_LARGEST = max(BLOCKS)
+REACH = 2 * _LARGEST
 """Pixels beside the last cell that its differences need: two of the largest blocks."""
 _A_PIXEL = 2 / CELL**2  # in half of a cell
 _CELLS_AT_ONCE = 4
@@ -80,14 +81,15 @@ class Detail:
         self.coherent[:, cells] = product[:, :n] * _A_PIXEL
         self.coarse[:, cells] = coarse[:, :n] * _A_PIXEL
         self.power[cells] = (product[0] + square)[:n] / 2 * _A_PIXEL
-        self.mean[cells] = self._means(blocks, edge)[:n]
+        self.mean[cells] = self._means(blocks)[:n]
         self._row += _CELLS_AT_ONCE
 
-    def _means(self, blocks: NDArray[np.float32], edge: int) -> NDArray[np.float32]:
-        """Of each cell, from blocks of `edge` pixels: (cells at once, column)."""
-        inside = blocks[: self._band // edge, : self.columns * CELL // edge]
-        by_line = inside.reshape(_CELLS_AT_ONCE, CELL // edge, -1).sum(axis=1)
-        return _by_cell(by_line, CELL // edge) * np.float32((edge / CELL) ** 2)
+    def _means(self, blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of each cell, from the largest blocks: (cells at once, column)."""
+        cell = CELL // _LARGEST
+        inside = blocks[: _CELLS_AT_ONCE * cell, : self.columns * cell]
+        by_line = inside.reshape(_CELLS_AT_ONCE, cell, -1).sum(axis=1)
+        return _by_cell(by_line, cell) / np.float32(cell**2)
 
     def _second_differences(self, pixels: NDArray[np.float32], n: int) -> Iterator[_Pair]:
         """Those of `n` rows and of the lines beside them: along rows, then along columns in the same memory."""

@@ -65,29 +65,45 @@ class FocusMeter:
         None where the frame is too small or has no detail at all.
         """
         inside = self._places_inside(content)
-        if inside.sum() < 4:
+        held = tuple(places.stop - places.start for places in inside)
+        if held[0] * held[1] < 4:
             return None
         self._detail.finish()
         measured = (self._detail.coherent, self._detail.coarse, self._detail.power, self._detail.mean)
-        coherent, coarse, power, mean = (_places(cells)[..., inside] for cells in measured)
-        fine, counts = _fine_detail(coherent.mean(axis=0), power, mean)
-        places = np.zeros(inside.shape)
-        places[inside] = fine + np.maximum(coarse.mean(axis=0), 0.0)
-        score = _score(places[inside])
+        coherent, coarse, power, mean = (_places(cells, inside) for cells in measured)
+        product = coherent.mean(axis=0)
+        fine, counts = _fine_detail(product, power, mean)
+        found = fine + np.maximum(coarse.mean(axis=0), 0.0)
+        score = _score(found)
         if score == 0:
-            return Focus(0.0, 0.0, np.zeros(_grid_shape(places.shape), np.uint8))
-        even, odd = fine + counts * (coherent - coherent.mean(axis=0)) + coarse
+            return Focus(0.0, 0.0, np.zeros(_grid_shape(self._grid), np.uint8))
+        even, odd = fine + counts * (coherent - product) + coarse
         rows_apart = abs(_score(even) - _score(odd))
-        noise = np.hypot(NOISE_OF_PLACES * _scatter(places, inside), NOISE_OF_ROWS * rows_apart)
+        found = found.reshape(held)
+        noise = np.hypot(NOISE_OF_PLACES * _scatter(found), NOISE_OF_ROWS * rows_apart)
+        places = np.zeros(self._grid)
+        places[inside] = found
         return Focus(score, float(noise), _tile_grid(places))
 
-    def _places_inside(self, content: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Places of the whole frame: rows, columns."""
+        return max(0, self._detail.rows - PLACE + 1), max(0, self._detail.columns - PLACE + 1)
+
+    def _places_inside(self, content: tuple[float, float, float, float]) -> tuple[slice, slice]:
+        """Their rows and columns."""
         left, top, right, bottom = content
-        edge = PLACE * CELL
-        x, y = (np.arange(0, max(0, cells - PLACE + 1)) * CELL for cells in (self._detail.columns, self._detail.rows))
-        across = (x >= left * self.width - 1e-6) & (x + edge + REACH <= right * self.width + REACH)
-        down = (y >= top * self.height - 1e-6) & (y + edge + REACH <= bottom * self.height + REACH)
-        return down[:, None] & across[None, :]
+        rows, columns = self._grid
+        return _span(rows, top * self.height, bottom * self.height), _span(
+            columns, left * self.width, right * self.width
+        )
+
+
+def _span(places: int, begin: float, end: float) -> slice:
+    """Which of so many places in a line lie between two pixels."""
+    at = np.arange(places) * CELL
+    held = np.flatnonzero((at >= begin - 1e-6) & (at + PLACE * CELL + REACH <= end + REACH))
+    return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, 0)
 
 
 def _score(energy: NDArray[np.float64]) -> float:
@@ -97,23 +113,26 @@ def _score(energy: NDArray[np.float64]) -> float:
     return float(max(0.0, mean_energy) ** 0.5)
 
 
-def _scatter(places: NDArray[np.float64], inside: NDArray[np.bool_]) -> float:
-    """Standard deviation of the score from one set of places that do not overlap to another."""
-    sets = [np.s_[row::PLACE, column::PLACE] for row in range(PLACE) for column in range(PLACE)]
-    scores = [_score(places[some][inside[some]]) for some in sets if inside[some].any()]
+def _scatter(energy: NDArray[np.float64]) -> float:
+    """Standard deviation of the score from one set of places that do not overlap to another; energy (row, column)."""
+    sets = [energy[row::PLACE, column::PLACE] for row in range(PLACE) for column in range(PLACE)]
+    scores = [_score(places.ravel()) for places in sets if places.size]
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
 
 
-def _places(cells: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over `PLACE` x `PLACE` cells of the last two axes, at every cell that begins a whole place."""
-    rows, columns = (edge - PLACE + 1 for edge in cells.shape[-2:])
-    total = cells[..., :rows, :].astype(np.float64)
+def _places(cells: NDArray[np.float64], inside: tuple[slice, slice]) -> NDArray[np.float64]:
+    """Means over `PLACE` x `PLACE` cells of the last two axes, at each cell of `inside`, in one line: (..., place)."""
+    down, across = inside
+    rows, columns = down.stop - down.start, across.stop - across.start
+    held = cells[..., down.start : down.stop + PLACE - 1, across.start : across.stop + PLACE - 1]
+    lines = held[..., :rows, :].copy()
     for y in range(1, PLACE):
-        total += cells[..., y : y + rows, :]
-    lines, total = total, total[..., :columns].copy()
+        lines += held[..., y : y + rows, :]
+    total = lines[..., :columns].copy()
     for x in range(1, PLACE):
         total += lines[..., x : x + columns]
-    return total / PLACE**2
+    total /= PLACE**2
+    return total.reshape(*cells.shape[:-2], -1)
 
 
 def _fine_detail(
