@@ -30,6 +30,7 @@ from consumers.text import TextServer
 from contracts.settings import Settings
 from web import gallery, likeness, search, search_index
 from web.database import Connection, connect, create_pool
+from web.encoders import active_encoder
 from web.gallery_query import GalleryQuery
 from web.text_search import NoTextTowerError, TextTower
 
@@ -112,20 +113,21 @@ async def make_archive(connection: Connection, photos: int, mixture: Mixture) ->
 
 async def _nearest(connection: Connection, mixture: Mixture) -> dict[str, Figures]:
     """Milliseconds of every search, and recall against all vectors of its view, by filter."""
-    encoder = await connection.fetchrow("SELECT id, name FROM encoders WHERE status = 'active'")
+    encoder = await active_encoder(connection)
+    assert encoder is not None
     vectors, _ = mixture.draw(QUERIES, 10**9)
     figures: dict[str, Figures] = {}
     near = likeness.Likeness()
     started = time.perf_counter()
-    await near.nearest(connection, vectors[0], encoder["name"], GalleryQuery())
+    await near.nearest(connection, vectors[0], encoder.name, GalleryQuery())
     print(f"  the first search, which reads the codes: {time.perf_counter() - started:.1f} s", file=sys.stderr)
     for n, vector in enumerate(vectors):
         asked = FILTERS[n % len(FILTERS)]
         view = GalleryQuery(**asked)
         started = time.perf_counter()
-        found = await near.nearest(connection, vector, encoder["name"], view)
+        found = await near.nearest(connection, vector, encoder.name, view)
         ms = (time.perf_counter() - started) * 1000
-        best = await likeness.exact(connection, vector, encoder["id"], view, RECALL_AT)
+        best = await likeness.exact(connection, vector, encoder.id, view, RECALL_AT)
         of_filter = figures.setdefault(" ".join(map(str, *asked.items())), Figures([], []))
         of_filter.ms.append(ms)
         of_filter.recall.append(len(set(found[:RECALL_AT]) & set(best)) / max(1, len(best)))
